@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! QEMU: its command line, and its life under a time limit.
+
+use super::Job;
+use crate::{
+    cache::Cache,
+    cmd::{self, Cmd},
+    kernel::Kernel,
+};
+use anyhow::{Context, Result, bail};
+use std::{
+    fs::File,
+    io::{Read, Write, stdout},
+    path::{Path, PathBuf},
+    process::{Child, ChildStdout, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+/// Where the command's output goes. Not QEMU's `stdio`: that counts as closed
+/// when there is no input, and then the guest's writes wait for ever.
+const OUTPUT: [&str; 4] = [
+    "-chardev",
+    "file,id=port,path=/dev/stdout",
+    "-device",
+    "virtserialport,chardev=port,name=output",
+];
+
+/// The user's terminal; ctrl-C belongs to the guest.
+const TERMINAL: [&str; 4] = [
+    "-chardev",
+    "stdio,id=port,signal=off",
+    "-device",
+    "virtconsole,chardev=port",
+];
+
+pub(super) struct Machine<'a> {
+    pub(super) cache: &'a Cache,
+    pub(super) kernel: &'a Kernel,
+    pub(super) root: &'a Path,
+    pub(super) scratch: &'a Path,
+    pub(super) job: &'a Job,
+}
+
+pub(super) struct Logs {
+    /// What the kernel said.
+    pub(super) console: PathBuf,
+    /// What the command said.
+    pub(super) output: PathBuf,
+    /// What QEMU itself said.
+    qemu: PathBuf,
+}
+
+impl Machine<'_> {
+    pub(super) fn logs(&self) -> Logs {
+        let log = |what| self.cache.log(&format!("{}-{what}", self.job.name));
+        Logs {
+            console: log("console"),
+            output: log("output"),
+            qemu: log("qemu"),
+        }
+    }
+
+    /// Runs until the guest ends itself, or ends it at the time limit.
+    pub(super) fn run(&self, job: &Job) -> Result<()> {
+        let logs = self.logs();
+        let mut child = self
+            .command(&OUTPUT)?
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(File::create(&logs.qemu)?)
+            .spawn()
+            .context("QEMU does not start")?;
+        let output = child.stdout.take().context("QEMU has no output")?;
+        let (file, show) = (File::create(&logs.output)?, job.show);
+        let reader = thread::spawn(move || copy(output, file, show));
+        let ended = wait(&mut child, job.limit);
+        let copied = reader.join();
+        let in_time = ended?;
+        copied.map_err(|_| anyhow::anyhow!("the reader of the guest's output failed"))??;
+        if !in_time {
+            bail!(
+                "the guest was ended after {} s; the last of its output:\n{}\nand of its console:\n{}",
+                job.limit.as_secs(),
+                cmd::tail(&logs.output),
+                cmd::tail(&logs.console)
+            );
+        }
+        let said = std::fs::read_to_string(&logs.qemu)?;
+        if said.contains("qemu-system") {
+            bail!("{}", cmd::tail(&logs.qemu));
+        }
+        Ok(())
+    }
+
+    /// Runs with the terminal as the guest's, for as long as the user likes.
+    pub(super) fn attach(&self) -> Result<()> {
+        let status = self
+            .command(&TERMINAL)?
+            .stdin(Stdio::inherit())
+            .status()
+            .context("QEMU does not start")?;
+        if !status.success() {
+            bail!("QEMU failed ({status})");
+        }
+        Ok(())
+    }
+
+    fn command(&self, port: &[&str]) -> Result<std::process::Command> {
+        let facts = self.kernel.variant.arch.facts();
+        let logs = self.logs();
+        let disk =
+            |image: &Path| format!("file={},if=virtio,format=raw,snapshot=on", image.display());
+        let share = format!(
+            "local,path={},mount_tag=results,security_model=none",
+            self.scratch.join("results").display()
+        );
+        let options = format!(
+            "console={} root=/dev/vda rw init=/work-init panic=-1 oops=panic net.ifnames=0 {}",
+            facts.console, self.job.kernel_options
+        );
+        Cmd::new(facts.qemu)
+            .args(facts.qemu_machine)
+            .args(["-nodefaults", "-display", "none", "-no-reboot"])
+            .args(["-m", &self.job.memory_mb.to_string()])
+            .args(["-smp", &self.job.cpus.to_string()])
+            .arg("-kernel")
+            .arg(self.kernel.image())
+            .args(["-append", options.trim_end()])
+            .args(["-drive", &disk(self.root)])
+            .args(["-drive", &disk(&self.scratch.join("work.img"))])
+            .args(["-virtfs", &share])
+            .args(["-serial", &format!("file:{}", logs.console.display())])
+            .args(["-device", "virtio-rng-pci"])
+            .args(["-device", "virtio-serial-pci"])
+            .args(port)
+            // QEMU keeps what the guest writes in a file that it deletes at once.
+            .env("TMPDIR", self.scratch)
+            .into_command()
+    }
+}
+
+/// Whether the guest ended before the time limit; it has ended in any case.
+fn wait(child: &mut Child, limit: Duration) -> Result<bool> {
+    let begun = Instant::now();
+    while begun.elapsed() < limit {
+        if child.try_wait()?.is_some() {
+            return Ok(true);
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+    child.kill()?;
+    child.wait()?;
+    Ok(false)
+}
+
+fn copy(mut from: ChildStdout, mut file: File, show: bool) -> Result<()> {
+    let mut buffer = [0; 4096];
+    loop {
+        let count = from.read(&mut buffer)?;
+        if count == 0 {
+            return Ok(());
+        }
+        file.write_all(&buffer[..count])?;
+        if show {
+            stdout().write_all(&buffer[..count])?;
+            stdout().flush()?;
+        }
+    }
+}

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `cargo xtask`: builds, boots, traces with and tests kernels whose uprobes
+//! are written in Rust.
+//!
+//! Results go to standard output; what is being done goes to standard error.
+
+mod apt;
+mod arch;
+mod cache;
+mod cmd;
+mod guest;
+mod host;
+mod kconfig;
+mod kernel;
+mod overlay;
+mod pins;
+mod project;
+mod source;
+mod suite;
+mod toolchain;
+mod ui;
+mod worktree;
+
+use anyhow::Result;
+use arch::{Arch, Flavour, Impl};
+use clap::{Args, Parser, Subcommand};
+use guest::Job;
+use project::Project;
+use std::process::ExitCode;
+
+#[derive(Parser)]
+#[command(
+    name = "cargo xtask",
+    about = "Uprobes in Rust: build, boot, trace, test"
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Args, Clone, Copy)]
+struct Target {
+    /// Architecture of the kernel and its guest
+    #[arg(long, value_enum, default_value = "x86_64")]
+    arch: Arch,
+    /// Implementation of uprobes
+    #[arg(long = "impl", value_enum, default_value = "rust")]
+    imp: Impl,
+    /// `debug` adds lockdep and the kernel's other run-time checks
+    #[arg(long, value_enum, default_value = "release")]
+    flavour: Flavour,
+    /// Take the kernel as it was last built, without looking for changes
+    #[arg(long)]
+    as_built: bool,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Open a shell in a guest (ctrl-D ends it)
+    Shell(Target),
+    /// Build the kernel and print the path of its bootable image
+    Image(Target),
+    /// Run one command in a guest, as `cargo xtask exec -- uname -a`
+    Exec {
+        #[command(flatten)]
+        target: Target,
+        /// Seconds after which the guest is ended
+        #[arg(long, default_value_t = 300)]
+        limit: u64,
+        /// Folder whose contents are put into the guest's /work
+        #[arg(long)]
+        folder: Option<std::path::PathBuf>,
+        #[arg(required = true, trailing_var_arg = true)]
+        command: Vec<String>,
+    },
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("\nerror: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<ExitCode> {
+    match command {
+        Command::Shell(target) => shell(target),
+        Command::Image(target) => image(target),
+        Command::Exec {
+            target,
+            limit,
+            folder,
+            command,
+        } => {
+            let mut job = Job::new("exec", command.join(" ")).limit(limit).show();
+            job.folders.extend(folder);
+            exec(target, &job)
+        }
+    }
+}
+
+fn image(target: Target) -> Result<ExitCode> {
+    let kernel = Project::open(target.arch, target.as_built)?.kernel(target.imp, target.flavour)?;
+    println!("{}", kernel.image().display());
+    Ok(ExitCode::SUCCESS)
+}
+
+fn shell(target: Target) -> Result<ExitCode> {
+    let project = Project::open(target.arch, target.as_built)?;
+    let guest = project.guest()?;
+    let kernel = project.kernel(target.imp, target.flavour)?;
+    guest.shell(&kernel, &Job::new("shell", "exec bash -l"))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn exec(target: Target, job: &Job) -> Result<ExitCode> {
+    let project = Project::open(target.arch, target.as_built)?;
+    let guest = project.guest()?;
+    let kernel = project.kernel(target.imp, target.flavour)?;
+    let ran = guest.run(&kernel, job)?;
+    for line in ran.complaints() {
+        eprintln!("kernel: {line}");
+    }
+    let healthy = ran.complaints().is_empty();
+    Ok(if healthy && ran.status == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}

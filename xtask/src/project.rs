@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Everything a command works with, set up once: the machine, the source with
+//! the overlay on it, the tool chain, the kernels and the guests.
+
+use crate::{
+    apt::Apt,
+    arch::{Arch, Flavour, Impl},
+    cache::Cache,
+    cmd::{self, Cmd},
+    guest::{self, Guest},
+    host,
+    kernel::{Builder, Kernel, Variant},
+    overlay::Overlay,
+    pins::Pins,
+    source::Source,
+    toolchain::Toolchain,
+    worktree,
+};
+use anyhow::{Result, ensure};
+use std::{
+    env,
+    path::{Path, PathBuf},
+};
+
+pub(crate) struct Project {
+    pub(crate) cache: Cache,
+    pub(crate) pins: Pins,
+    pub(crate) repo: PathBuf,
+    pub(crate) arch: Arch,
+    pub(crate) toolchain: Toolchain,
+    /// The source tree with the overlay on it.
+    pub(crate) tree: PathBuf,
+    suffix: String,
+    as_built: bool,
+    apt: Option<Apt>,
+}
+
+impl Project {
+    /// Sets the machine up for `arch`, as far as that is not done.
+    ///
+    /// With `as_built`, kernels and the tree they came from stay as they are.
+    pub(crate) fn open(arch: Arch, as_built: bool) -> Result<Self> {
+        let pins = Pins::load()?;
+        let cache = Cache::open()?;
+        let _lock = cache.lock()?;
+        let repo = repository()?;
+        host::prepare(&cache, &pins, arch)?;
+        let debian = cmd::find("apt-get").is_some();
+        let apt = if debian {
+            Some(Apt::open(&cache, &pins)?)
+        } else {
+            None
+        };
+        let toolchain = Toolchain::get(&cache, &pins, apt.as_ref())?;
+        let source = Source::get(&cache, &pins, apt.as_ref())?;
+        let tree = if as_built {
+            worktree::path(&cache, &source)
+        } else {
+            worktree::prepare(&cache, &source, &Overlay::load(&repo)?)?
+        };
+        Ok(Self {
+            cache,
+            pins,
+            repo,
+            arch,
+            toolchain,
+            tree,
+            as_built,
+            suffix: source.suffix,
+            apt,
+        })
+    }
+
+    /// The kernel with this implementation, built if anything changed.
+    pub(crate) fn kernel(&self, imp: Impl, flavour: Flavour) -> Result<Kernel> {
+        let variant = Variant::new(self.arch, imp, flavour);
+        if self.as_built {
+            return self.builder().built(variant);
+        }
+        let _lock = self.cache.lock()?;
+        self.builder().build(variant)
+    }
+
+    /// `make` for the source tree and the object tree of a kernel.
+    pub(crate) fn make(&self, kernel: &Kernel) -> Cmd {
+        self.builder()
+            .make(kernel.variant.arch.facts(), &kernel.objects)
+    }
+
+    pub(crate) fn guest(&self) -> Result<Guest> {
+        let _lock = self.cache.lock()?;
+        let root = guest::root(&self.cache, &self.pins, self.apt.as_ref(), self.arch)?;
+        Ok(Guest {
+            cache: self.cache.clone(),
+            scripts: self.repo.join("xtask/guest"),
+            root,
+        })
+    }
+
+    fn builder(&self) -> Builder<'_> {
+        Builder {
+            cache: &self.cache,
+            repo: &self.repo,
+            toolchain: &self.toolchain,
+            source: &self.tree,
+            suffix: &self.suffix,
+        }
+    }
+}
+
+/// The checkout that this tool was built from.
+pub(crate) fn repository() -> Result<PathBuf> {
+    let manifest = env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+    let here = manifest
+        .as_deref()
+        .and_then(Path::parent)
+        .map(Path::to_owned);
+    let repo = here.map_or_else(env::current_dir, Ok)?;
+    ensure!(
+        repo.join("xtask/pins.toml").is_file(),
+        "{} is not a checkout of this project; run this as `cargo xtask`",
+        repo.display()
+    );
+    Ok(repo)
+}
