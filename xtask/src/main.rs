@@ -20,6 +20,7 @@ mod source;
 mod suite;
 mod toolchain;
 mod ui;
+mod upstream;
 mod worktree;
 
 use anyhow::Result;

@@ -15,6 +15,7 @@ use crate::{
 use anyhow::{Result, bail};
 
 pub(crate) mod tap;
+pub(crate) mod upstream;
 
 pub(crate) trait Suite {
     /// What the user calls it on the command line.

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What is run of upstream's tests, and what each of their cases gives on the
+//! C implementation: the typed form of `xtask/upstream.toml`.
+//!
+//! The file is compiled in, so a plan that does not parse is caught by the
+//! unit test below and not in the middle of a run.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use anyhow::{Context, Result, ensure};
+use serde::Deserialize;
+
+/// The list as it stands in the repository.
+const PLAN: &str = include_str!("../../upstream.toml");
+
+/// The case of a program that is one case as a whole.
+pub(crate) const WHOLE: &str = "whole";
+
+/// `program/case`, or the program alone where it is the case.
+pub(crate) fn full_name(program: &str, case: &str) -> String {
+    if case == WHOLE {
+        program.to_owned()
+    } else {
+        format!("{program}/{case}")
+    }
+}
+
+/// What one case gave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Outcome {
+    Pass,
+    Fail,
+    Skip,
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Pass => "pass",
+            Self::Fail => "fail",
+            Self::Skip => "skip",
+        })
+    }
+}
+
+/// How a program says what its cases gave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Format {
+    /// `#12/3  test/subtest:OK`
+    TestProgs,
+    /// TAP of the kselftest harness, a line for each case
+    Tap,
+    /// TAP with one line; the program is the case
+    SingleTap,
+    /// A benchmark: it passes if it counted hits
+    Bench,
+}
+
+/// What the C implementation gives in one case.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Expected {
+    Plain(Outcome),
+    Explained { result: Outcome, why: String },
+}
+
+impl Expected {
+    pub(crate) fn outcome(&self) -> Outcome {
+        match self {
+            Self::Plain(outcome) => *outcome,
+            Self::Explained { result, .. } => *result,
+        }
+    }
+
+    pub(crate) fn why(&self) -> Option<&str> {
+        match self {
+            Self::Plain(_) => None,
+            Self::Explained { why, .. } => Some(why),
+        }
+    }
+}
+
+/// One command to run in the guest.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Program {
+    pub(crate) name: String,
+    /// Folder of the programs it runs in: one of those [`super::stage`] makes.
+    pub(crate) folder: String,
+    pub(crate) run: String,
+    pub(crate) format: Format,
+    /// Seconds, in a guest without hardware virtualisation.
+    pub(crate) limit: u32,
+    /// Left out where the program is one case and passes.
+    #[serde(default = "one_pass")]
+    pub(crate) cases: BTreeMap<String, Expected>,
+}
+
+fn one_pass() -> BTreeMap<String, Expected> {
+    BTreeMap::from([(WHOLE.to_owned(), Expected::Plain(Outcome::Pass))])
+}
+
+/// Everything that is run, in order.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Plan {
+    /// Seconds after which the whole run is lost, whatever it still does.
+    pub(crate) limit: u64,
+    #[serde(rename = "program")]
+    pub(crate) programs: Vec<Program>,
+}
+
+impl Plan {
+    pub(crate) fn load() -> Result<Self> {
+        Self::parse(PLAN).context("xtask/upstream.toml")
+    }
+
+    pub(crate) fn parse(text: &str) -> Result<Self> {
+        let plan: Self = toml::from_str(text)?;
+        for program in &plan.programs {
+            program.check()?;
+        }
+        Ok(plan)
+    }
+
+    /// Every case's full name and what C gives in it.
+    pub(crate) fn cases(&self) -> BTreeMap<String, Expected> {
+        let of = |p: &Program| {
+            let name = p.name.clone();
+            p.cases
+                .clone()
+                .into_iter()
+                .map(move |(case, expected)| (full_name(&name, &case), expected))
+        };
+        self.programs.iter().flat_map(of).collect()
+    }
+
+    /// The list the guest's script reads.
+    pub(crate) fn for_guest(&self) -> String {
+        self.programs
+            .iter()
+            .map(|p| format!("{}\t{}\t{}\t{}\n", p.name, p.folder, p.limit, p.run))
+            .collect()
+    }
+}
+
+impl Program {
+    fn check(&self) -> Result<()> {
+        ensure!(!self.cases.is_empty(), "{} has no case", self.name);
+        for (case, expected) in &self.cases {
+            ensure!(
+                expected.outcome() == Outcome::Pass || expected.why().is_some(),
+                "{}: {case} does not pass with C, and no reason is given",
+                self.name,
+            );
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_in_the_repository_is_sound() {
+        let plan = Plan::load().unwrap();
+        let mut names: Vec<_> = plan.programs.iter().map(|p| &p.name).collect();
+        names.sort();
+        names.dedup();
+        assert_eq!(names.len(), plan.programs.len());
+    }
+
+    #[test]
+    fn a_failure_needs_a_reason() {
+        let text = "limit = 1\n[[program]]\nname = 'p'\nfolder = 'f'\nrun = 'r'\nformat = 'tap'\nlimit = 1\n";
+        assert!(Plan::parse(&format!("{text}[program.cases]\na = 'fail'\n")).is_err());
+        let why = "a = { result = 'fail', why = 'because' }\n";
+        assert!(Plan::parse(&format!("{text}[program.cases]\n{why}")).is_ok());
+    }
+}
