@@ -39,6 +39,8 @@ pub(crate) struct Facts {
     pub(crate) image: &'static str,
     /// Name of the architecture for Debian's packages.
     pub(crate) debian: &'static str,
+    /// Target of programs that are compiled for the guest.
+    pub(crate) triple: &'static str,
     pub(crate) qemu: &'static str,
     pub(crate) qemu_package: &'static str,
     pub(crate) qemu_machine: &'static [&'static str],
@@ -52,6 +54,7 @@ const X86_64: Facts = Facts {
     image_target: "bzImage",
     image: "arch/x86/boot/bzImage",
     debian: "amd64",
+    triple: "x86_64-linux-gnu",
     qemu: "qemu-system-x86_64",
     qemu_package: "qemu-system-x86",
     qemu_machine: &["-machine", "q35,accel=tcg", "-cpu", "max"],
@@ -64,6 +67,7 @@ const ARM64: Facts = Facts {
     image_target: "Image",
     image: "arch/arm64/boot/Image",
     debian: "arm64",
+    triple: "aarch64-linux-gnu",
     qemu: "qemu-system-aarch64",
     qemu_package: "qemu-system-arm",
     qemu_machine: &["-machine", "virt,accel=tcg", "-cpu", "max,pauth-impdef=on"],

@@ -9,6 +9,7 @@ mod apt;
 mod arch;
 mod cache;
 mod cmd;
+mod demo;
 mod guest;
 mod host;
 mod kconfig;
@@ -58,6 +59,8 @@ struct Target {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Boot a kernel and trace real programs with real tools
+    Run(Target),
     /// Open a shell in a guest (ctrl-D ends it)
     Shell(Target),
     /// Build the kernel and print the path of its bootable image
@@ -89,6 +92,7 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<ExitCode> {
     match command {
+        Command::Run(target) => trace(target),
         Command::Shell(target) => shell(target),
         Command::Image(target) => image(target),
         Command::Exec {
@@ -101,6 +105,19 @@ fn run(command: Command) -> Result<ExitCode> {
             job.folders.extend(folder);
             exec(target, &job)
         }
+    }
+}
+
+fn trace(target: Target) -> Result<ExitCode> {
+    let project = Project::open(target.arch, target.as_built)?;
+    Ok(exit_code(demo::run(&project, target.imp, target.flavour)?))
+}
+
+fn exit_code(good: bool) -> ExitCode {
+    if good {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
     }
 }
 
@@ -126,10 +143,5 @@ fn exec(target: Target, job: &Job) -> Result<ExitCode> {
     for line in ran.complaints() {
         eprintln!("kernel: {line}");
     }
-    let healthy = ran.complaints().is_empty();
-    Ok(if healthy && ran.status == 0 {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(exit_code(ran.complaints().is_empty() && ran.status == 0))
 }

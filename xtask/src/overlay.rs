@@ -146,6 +146,7 @@ impl Edit {
             .args([
                 "-p1",
                 "--force",
+                "--fuzz=0",
                 "--silent",
                 "--no-backup-if-mismatch",
                 "--reject-file=-",
