@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What an architecture gives the tests: functions whose probed instruction is
+ * known (functions.S), code to write into files, and the machine state that a
+ * signal handler sees. Another architecture has a directory like this one.
+ */
+#ifndef UPROBE_TEST_ARCH_H
+#define UPROBE_TEST_ARCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/ucontext.h>
+#include <sys/user.h>
+
+/* First instruction emulated by the kernel; returns @x. */
+long emulated(long x);
+/* First instruction single-stepped; each returns @x + 1. */
+long stepped(long x);
+long stepped_b(long x);
+
+/*
+ * Calls itself @frames times below the first, calls @bottom(@arg) there unless
+ * it is NULL, and returns what that returned plus @frames. The first
+ * instruction is emulated.
+ */
+long recurse(long frames, long (*bottom)(void *arg), void *arg);
+long recurse_b(long frames, long (*bottom)(void *arg), void *arg);
+
+/* Three functions of which each jumps to the next; returns 3. */
+long tail_a(void);
+long tail_b(void);
+long tail_c(void);
+/* Jumps to its own first instruction until @n is 0; returns 0. */
+long tail_loop(long n);
+
+/* MANY_COUNT functions, MANY_STRIDE bytes apart; number i returns @x + i. */
+#define MANY_COUNT	200
+#define MANY_STRIDE	16
+extern const char many[];
+
+/* First instruction stepped, and faults on a bad @p; returns *@p. */
+long load(const long *p);
+/* The same, from guard_page[0], addressed relative to the instruction. */
+long load_relative(void);
+extern long guard_page[512];
+/* Divides @a by @b at divide_at. */
+long divide(long a, long b);
+extern const char divide_at[];
+/* Set the stack pointer to @sp and push, or call, at the label; return 0. */
+long push_on(void *sp);
+extern const char push_on_at[];
+long call_on(void *sp);
+extern const char call_on_at[];
+
+/* Jumps to @target, as if it had been called by whoever called this. */
+long jump_to(unsigned long target);
+/* Returns to @target instead of to its caller. */
+long return_to(unsigned long target);
+/* Jumps to @target with the stack pointer at @sp, to make system call @nr. */
+long jump_with_stack(unsigned long target, unsigned long sp, long nr);
+
+static inline bool arch_is_breakpoint(const void *addr)
+{
+	return *(const volatile unsigned char *)addr == 0xcc;
+}
+
+#define ARCH_CODE_MAX	16
+
+/* Code that returns @value; its first instruction is stepped. */
+static inline size_t arch_code_stepped(unsigned char *code, int value)
+{
+	code[0] = 0xb8;				/* mov $value, %eax */
+	memcpy(code + 1, &value, sizeof(value));
+	code[5] = 0xc3;				/* ret */
+	return 6;
+}
+
+/* Code that returns @value; its first instruction is emulated. */
+static inline size_t arch_code_emulated(unsigned char *code, int value)
+{
+	code[0] = 0x90;				/* nop */
+	return 1 + arch_code_stepped(code + 1, value);
+}
+
+/* An instruction that the kernel refuses to probe, and one of breakpoint. */
+static inline size_t arch_code_refused(unsigned char *code)
+{
+	code[0] = 0xf4;				/* hlt */
+	return 1;
+}
+
+static inline size_t arch_code_breakpoint(unsigned char *code)
+{
+	code[0] = 0xcc;				/* int3 */
+	return 1;
+}
+
+/* Bytes that are no instruction. */
+static inline size_t arch_code_undecodable(unsigned char *code)
+{
+	memset(code, 0x66, ARCH_CODE_MAX);	/* prefixes and nothing else */
+	return ARCH_CODE_MAX;
+}
+
+/* A probed instruction's copy is found at the start of a slot of this size. */
+#define ARCH_SLOT_BYTES	128
+
+/* The size of the first instruction of stepped(). */
+#define ARCH_STEPPED_BYTES	4
+
+/* What the kernel puts into the first slot: the way back from a return probe. */
+static const unsigned char arch_trampoline[] = {
+	0x50, 0x51, 0x41, 0x53,			/* push %rax; %rcx; %r11 */
+	0x48, 0xc7, 0xc0, 0x4f, 0x01, 0, 0,	/* mov $__NR_uretprobe, %rax */
+	0x0f, 0x05,				/* syscall */
+	0x41, 0x5b, 0x59,			/* pop %r11; %rcx */
+	0xc3, 0xcc,				/* ret; int3 */
+};
+
+/* Where in the trampoline the system call instruction is. */
+#define ARCH_TRAMPOLINE_SYSCALL	11
+
+#define ARCH_NR_URETPROBE	335
+#define ARCH_NR_UPROBE		336
+
+static inline unsigned long arch_ip(const ucontext_t *uc)
+{
+	return uc->uc_mcontext.gregs[REG_RIP];
+}
+
+static inline unsigned long arch_user_ip(const struct user_regs_struct *regs)
+{
+	return regs->rip;
+}
+
+static inline void arch_set_ip(ucontext_t *uc, unsigned long ip)
+{
+	uc->uc_mcontext.gregs[REG_RIP] = ip;
+}
+
+static inline void arch_set_sp(ucontext_t *uc, unsigned long sp)
+{
+	uc->uc_mcontext.gregs[REG_RSP] = sp;
+}
+
+/* The first argument of the function that was interrupted. */
+static inline void arch_set_arg(ucontext_t *uc, unsigned long value)
+{
+	uc->uc_mcontext.gregs[REG_RDI] = value;
+}
+
+/* True if the state that is restored would go on single-stepping. */
+static inline bool arch_is_stepping(const ucontext_t *uc)
+{
+	return uc->uc_mcontext.gregs[REG_EFL] & 0x100;
+}
+
+/*
+ * The register that the kernel borrows for an instruction that addresses
+ * memory relative to itself, set to @value around a call of load_relative().
+ */
+static inline long arch_load_relative_with_scratch(long value)
+{
+	long ret;
+
+	asm volatile("call load_relative"
+		     : "=a" (ret), "+S" (value) : : "memory", "cc");
+	return ret;
+}
+
+static inline long arch_scratch(const ucontext_t *uc)
+{
+	return uc->uc_mcontext.gregs[REG_RSI];
+}
+
+#endif

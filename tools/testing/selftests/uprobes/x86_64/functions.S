@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The functions that arch.h declares. The kernel emulates nop, push and
+ * relative branches; it single-steps everything else.
+ */
+	.text
+
+.macro function name
+	.balign 16
+	.globl \name
+	.type \name, @function
+\name:
+.endm
+
+.macro label name
+	.globl \name
+\name:
+.endm
+
+function emulated
+	nop
+	mov %rdi, %rax
+	ret
+
+.irp name, stepped, stepped_b
+function \name
+	lea 1(%rdi), %rax
+	ret
+.endr
+
+.irp name, recurse, recurse_b
+function \name
+	push %rbp
+	mov %rsp, %rbp
+	test %rdi, %rdi
+	je 1f
+	dec %rdi
+	call \name
+	inc %rax
+	jmp 2f
+1:	xor %eax, %eax
+	test %rsi, %rsi
+	je 2f
+	mov %rdx, %rdi
+	call *%rsi
+2:	pop %rbp
+	ret
+.endr
+
+function tail_a
+	nop
+	jmp tail_b
+function tail_b
+	nop
+	jmp tail_c
+function tail_c
+	nop
+	mov $3, %eax
+	ret
+
+function tail_loop
+	nop
+	dec %rdi
+	jns tail_loop
+	xor %eax, %eax
+	ret
+
+	.balign 16
+label many
+	.set i, 0
+	.rept 200
+	.balign 16
+	mov %rdi, %rax
+	add $i, %rax
+	ret
+	.set i, i + 1
+	.endr
+
+function load
+	mov (%rdi), %rax
+	ret
+
+function load_relative
+	mov guard_page(%rip), %rax
+	ret
+
+function divide
+	mov %rdi, %rax
+	cqo
+label divide_at
+	idiv %rsi
+	ret
+
+function push_on
+	mov %rsp, %rax
+	mov %rdi, %rsp
+label push_on_at
+	push %rbp
+	mov %rax, %rsp
+	xor %eax, %eax
+	ret
+
+function call_on
+	mov %rsp, %rax
+	mov %rdi, %rsp
+label call_on_at
+	call 1f
+	mov %rax, %rsp
+	xor %eax, %eax
+	ret
+1:	ret
+
+function jump_to
+	jmp *%rdi
+
+function return_to
+	mov %rdi, (%rsp)
+	ret
+
+function jump_with_stack
+	mov %rsi, %rsp
+	mov %rdx, %rax
+	jmp *%rdi
+
+	.bss
+	.balign 4096
+label guard_page
+	.skip 4096
+
+	.section .note.GNU-stack, "", @progbits
