@@ -1,0 +1,369 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Signals around a single-step: those that arrive meanwhile wait for its end,
+ * and those that the probed instruction itself causes show the state of the
+ * program as if there were no probe.
+ */
+#include <elf.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+
+#include "kselftest_harness.h"
+#include "uprobe_test.h"
+
+#define STORM_CALLS	10000
+
+static volatile long handled, handler_errors;
+
+static void step_in_handler(int sig)
+{
+	if (stepped_b(handled) != handled + 1 || emulated(5) != 5)
+		handler_errors++;
+	handled++;
+}
+
+static volatile bool storm_over;
+
+static void *send_signals(void *thread)
+{
+	while (!storm_over)
+		syscall(SYS_tgkill, getpid(), (int)(long)thread, SIGUSR1);
+	return NULL;
+}
+
+TEST(storm_from_a_thread)
+{
+	int in_main = probe_self(stepped, PROBE_ENTRY);
+	int in_handler = probe_self(stepped_b, PROBE_ENTRY);
+	int in_handler_ret = probe_self(stepped_b, PROBE_RETURN);
+	pthread_t sender;
+	long calls = 0;
+
+	ASSERT_GE(in_main, 0);
+	ASSERT_GE(in_handler, 0);
+	ASSERT_GE(in_handler_ret, 0);
+	signal(SIGUSR1, step_in_handler);
+	pthread_create(&sender, NULL, send_signals, (void *)syscall(SYS_gettid));
+	for (; calls < STORM_CALLS || handled < 100; calls++)
+		ASSERT_EQ(calls + 1, stepped(calls));
+	storm_over = true;
+	pthread_join(sender, NULL);
+	EXPECT_EQ(0, handler_errors);
+	EXPECT_EQ(calls, hits(in_main));
+	EXPECT_EQ(handled, hits(in_handler));
+	EXPECT_EQ(handled, hits(in_handler_ret));
+}
+
+TEST(storm_from_a_timer)
+{
+	struct itimerval often = { { 0, 500 }, { 0, 500 } }, never = {};
+	int in_main = probe_self(stepped, PROBE_ENTRY);
+	int in_handler = probe_self(stepped_b, PROBE_ENTRY);
+	long calls = 0;
+
+	ASSERT_GE(in_main, 0);
+	ASSERT_GE(in_handler, 0);
+	signal(SIGALRM, step_in_handler);
+	ASSERT_EQ(0, setitimer(ITIMER_REAL, &often, NULL));
+	for (; calls < STORM_CALLS || handled < 100; calls++)
+		ASSERT_EQ(calls + 1, stepped(calls));
+	ASSERT_EQ(0, setitimer(ITIMER_REAL, &never, NULL));
+	EXPECT_EQ(0, handler_errors);
+	EXPECT_EQ(calls, hits(in_main));
+	EXPECT_EQ(handled, hits(in_handler));
+}
+
+static void step_until_killed(void *unused)
+{
+	int probe = probe_self(stepped, PROBE_ENTRY);
+
+	if (probe < 0)
+		_exit(1);
+	for (;;)
+		stepped(1);
+}
+
+TEST(killed_while_stepping)
+{
+	for (int i = 0; i < 12; i++) {
+		pid_t pid = fork();
+		int status;
+
+		if (!pid)
+			step_until_killed(NULL);
+		usleep(2000 + 700 * i);
+		ASSERT_EQ(0, kill(pid, SIGKILL));
+		ASSERT_EQ(pid, waitpid(pid, &status, 0));
+		ASSERT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	}
+}
+
+static void step_counting(volatile long *stop)
+{
+	int probe = probe_self(stepped, PROBE_ENTRY);
+	long calls = 0;
+
+	if (probe < 0)
+		_exit(1);
+	for (; !*stop; calls++) {
+		if (stepped(calls) != calls + 1)
+			_exit(2);
+	}
+	_exit(hits(probe) == calls ? 0 : 3);
+}
+
+TEST(stopped_while_stepping)
+{
+	volatile long *stop = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+				   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	pid_t pid = fork();
+	int status;
+
+	if (!pid)
+		step_counting(stop);
+	for (int i = 0; i < 50; i++) {
+		usleep(1000);
+		ASSERT_EQ(0, kill(pid, SIGSTOP));
+		ASSERT_EQ(pid, waitpid(pid, &status, WUNTRACED));
+		ASSERT_TRUE(WIFSTOPPED(status));
+		ASSERT_EQ(0, kill(pid, SIGCONT));
+	}
+	*stop = 1;
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	ASSERT_TRUE(WIFEXITED(status));
+	EXPECT_EQ(0, WEXITSTATUS(status));
+}
+
+/* What a handler of a synchronous signal saw, and how it mends the cause. */
+static struct {
+	volatile int count;
+	unsigned long ip;
+	unsigned long addr;
+	long scratch;
+	bool stepping;
+	void (*mend)(ucontext_t *uc);
+} fault;
+
+static void on_fault(int sig, siginfo_t *info, void *context)
+{
+	ucontext_t *uc = context;
+
+	fault.count++;
+	fault.ip = arch_ip(uc);
+	fault.addr = (unsigned long)info->si_addr;
+	fault.scratch = arch_scratch(uc);
+	fault.stepping = arch_is_stepping(uc);
+	fault.mend(uc);
+}
+
+static void catch_fault(int sig, void (*mend)(ucontext_t *uc))
+{
+	static char low[64 * 1024];
+	stack_t stack = { .ss_sp = low, .ss_size = sizeof(low) };
+	struct sigaction action = {
+		.sa_sigaction = on_fault,
+		.sa_flags = SA_SIGINFO | SA_ONSTACK,
+	};
+
+	fault.mend = mend;
+	sigaltstack(&stack, NULL);
+	sigaction(sig, &action, NULL);
+}
+
+static const long good_value = 42;
+
+static void give_good_pointer(ucontext_t *uc)
+{
+	arch_set_arg(uc, (unsigned long)&good_value);
+}
+
+TEST(fault_of_the_probed_instruction)
+{
+	int probe = probe_self(load, PROBE_ENTRY);
+	int ret = probe_self(load, PROBE_RETURN);
+
+	ASSERT_GE(probe, 0);
+	ASSERT_GE(ret, 0);
+	catch_fault(SIGSEGV, give_good_pointer);
+	for (int i = 1; i <= 20; i++) {
+		ASSERT_EQ(42, load((long *)16));
+		EXPECT_EQ(i, fault.count);
+		EXPECT_EQ((unsigned long)load, fault.ip);
+		EXPECT_EQ(16, fault.addr);
+		EXPECT_FALSE(fault.stepping);
+		/* The instruction is executed, and so probed, once more. */
+		EXPECT_EQ(2 * i, hits(probe));
+	}
+	EXPECT_EQ(42, load(&good_value));
+	EXPECT_EQ(41, hits(probe));
+}
+
+static void allow_guard_page(ucontext_t *uc)
+{
+	mprotect(guard_page, sizeof(guard_page), PROT_READ | PROT_WRITE);
+}
+
+TEST(fault_of_a_relative_load)
+{
+	const long marker = 0x1234567890;
+	int probe = probe_self(load_relative, PROBE_ENTRY);
+
+	ASSERT_GE(probe, 0);
+	guard_page[0] = 99;
+	catch_fault(SIGSEGV, allow_guard_page);
+	ASSERT_EQ(0, mprotect(guard_page, sizeof(guard_page), PROT_NONE));
+	EXPECT_EQ(99, arch_load_relative_with_scratch(marker));
+	EXPECT_EQ(1, fault.count);
+	EXPECT_EQ((unsigned long)load_relative, fault.ip);
+	EXPECT_EQ((unsigned long)guard_page, fault.addr);
+	EXPECT_EQ(marker, fault.scratch);
+	EXPECT_FALSE(fault.stepping);
+	EXPECT_EQ(2, hits(probe));
+}
+
+static void skip_division(ucontext_t *uc)
+{
+	/* The return that follows the two or three bytes of the division. */
+	arch_set_ip(uc, (unsigned long)divide_at + 3);
+}
+
+TEST(division_by_zero)
+{
+	int probe = probe_self(divide_at, PROBE_ENTRY);
+
+	ASSERT_GE(probe, 0);
+	ASSERT_EQ(7, divide(42, 6));
+	catch_fault(SIGFPE, skip_division);
+	divide(1, 0);
+	EXPECT_EQ(1, fault.count);
+	EXPECT_EQ((unsigned long)divide_at, fault.ip);
+	EXPECT_EQ((unsigned long)divide_at, fault.addr);
+	EXPECT_FALSE(fault.stepping);
+	EXPECT_EQ(2, hits(probe));
+}
+
+static char good_stack[4096] __attribute__((aligned(16)));
+
+static void give_good_stack(ucontext_t *uc)
+{
+	arch_set_sp(uc, (unsigned long)good_stack + sizeof(good_stack));
+}
+
+/* Emulating these fails, so they are stepped, and fault there. */
+TEST(push_without_a_stack)
+{
+	int probe = probe_self(push_on_at, PROBE_ENTRY);
+
+	ASSERT_GE(probe, 0);
+	catch_fault(SIGSEGV, give_good_stack);
+	EXPECT_EQ(0, push_on((void *)64));
+	EXPECT_EQ(1, fault.count);
+	EXPECT_EQ((unsigned long)push_on_at, fault.ip);
+	EXPECT_EQ(64 - sizeof(long), fault.addr);
+	EXPECT_FALSE(fault.stepping);
+	EXPECT_EQ(2, hits(probe));
+}
+
+TEST(call_without_a_stack)
+{
+	int probe = probe_self(call_on_at, PROBE_ENTRY);
+
+	ASSERT_GE(probe, 0);
+	catch_fault(SIGSEGV, give_good_stack);
+	EXPECT_EQ(0, call_on((void *)64));
+	EXPECT_EQ(1, fault.count);
+	EXPECT_EQ((unsigned long)call_on_at, fault.ip);
+	EXPECT_EQ(64 - sizeof(long), fault.addr);
+	EXPECT_FALSE(fault.stepping);
+	EXPECT_EQ(2, hits(probe));
+}
+
+static void load_null(void *unused)
+{
+	if (probe_self(load, PROBE_ENTRY) < 0)
+		_exit(1);
+	signal(SIGSEGV, SIG_DFL);
+	load(NULL);
+}
+
+TEST(fault_without_a_handler)
+{
+	int status = run_in_child(load_null, NULL);
+
+	ASSERT_TRUE(WIFSIGNALED(status));
+	EXPECT_EQ(SIGSEGV, WTERMSIG(status));
+}
+
+#define TRACED_CALLS 3
+
+/* Everything that a debugger sees when it steps through this. */
+static void be_traced(void *probe)
+{
+	if (probe && (probe_self(stepped, PROBE_ENTRY) < 0 ||
+		      probe_self(emulated, PROBE_ENTRY) < 0))
+		_exit(1);
+	ptrace(PTRACE_TRACEME, 0, NULL, NULL);
+	raise(SIGSTOP);
+	for (long i = 0; i < TRACED_CALLS; i++) {
+		if (stepped(i) != i + 1 || emulated(i) != i)
+			_exit(2);
+	}
+	_exit(0);
+}
+
+#define FUNCTION_BYTES 16
+
+static bool within(unsigned long ip, const void *function)
+{
+	return ip >= (unsigned long)function && ip < (unsigned long)function + FUNCTION_BYTES;
+}
+
+/* Steps the child to its end; the addresses in the two functions go to @seen. */
+static int step_through(struct __test_metadata *_metadata, bool probe,
+			unsigned long *seen, int max)
+{
+	int status, n = 0;
+	pid_t pid = fork();
+
+	if (!pid)
+		be_traced(probe ? &status : NULL);
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	ASSERT_TRUE(WIFSTOPPED(status));
+	while (!ptrace(PTRACE_SINGLESTEP, pid, NULL, NULL)) {
+		struct user_regs_struct regs;
+		struct iovec iov = { &regs, sizeof(regs) };
+		unsigned long ip;
+
+		ASSERT_EQ(pid, waitpid(pid, &status, 0));
+		if (!WIFSTOPPED(status))
+			break;
+		ASSERT_EQ(SIGTRAP, WSTOPSIG(status));
+		ASSERT_EQ(0, ptrace(PTRACE_GETREGSET, pid, (void *)NT_PRSTATUS, &iov));
+		ip = arch_user_ip(&regs);
+		if (n < max && (within(ip, stepped) || within(ip, emulated)))
+			seen[n++] = ip;
+	}
+	EXPECT_TRUE(WIFEXITED(status));
+	EXPECT_EQ(0, WEXITSTATUS(status));
+	return n;
+}
+
+TEST(debugger_steps_over_a_probe)
+{
+	unsigned long without[64] = {}, with[64] = {};
+	int n = step_through(_metadata, false, without, 64);
+
+	/* Two instructions of the one function, three of the other. */
+	EXPECT_EQ(TRACED_CALLS * (2 + 3), n);
+	EXPECT_EQ(n, step_through(_metadata, true, with, 64));
+	for (int i = 0; i < n; i++)
+		EXPECT_EQ(without[i], with[i]);
+}
+
+TEST_HARNESS_MAIN
