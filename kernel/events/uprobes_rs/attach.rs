@@ -1,0 +1,343 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Registering and unregistering consumers, and with them the breakpoints in every process that
+//! has the file mapped.
+//!
+//! A registration does not prevent new mappings of the file. It lists its consumer first and visits
+//! the existing mappings then; a mapping that appears meanwhile either is visited, or was inserted
+//! after the mappings were collected and finds the consumer listed (`hooks.rs`). Fork is locked out
+//! meanwhile, because it copies breakpoints without looking.
+
+use core::ptr::NonNull;
+
+use kernel::{
+    bindings,
+    mm::{
+        Mm,
+        MmWithUser, //
+    },
+    prelude::*,
+    sync::{
+        aref::ARef,
+        srcu_fast_updown::Domain, //
+    }, //
+};
+
+use crate::{
+    breakpoint,
+    consumer::Consumer,
+    mm::{
+        self,
+        rmap::FileMappings,
+        Flag,
+        Flags,
+        LockedVma,
+        MmapWrite,
+        Purpose, //
+    },
+    pending::Returns,
+    probe::{
+        Probe,
+        ProbeRef, //
+    },
+    task,
+    tree::InodeId, //
+};
+
+/// Registers a consumer at `offset` of a file. May sleep.
+///
+/// The caller gets a counted reference, to be given to [`unregister_nosync`].
+///
+/// # Errors
+///
+/// `EINVAL` for a consumer with nothing to call, an offset behind the end of the file, one that is
+/// not aligned, or another reference counter than that of an existing probe; `EIO` for a file whose
+/// pages cannot be read; `ENOMEM`; and whatever prevents a breakpoint in one of the processes, in
+/// which case the others have been cleaned up.
+///
+/// # Safety
+///
+/// `inode` must be kept until the consumer has been unregistered, and `uc` must be valid and in
+/// place until [`unregister_sync`] after that.
+pub(crate) unsafe fn register(
+    inode: *mut bindings::inode,
+    offset: i64,
+    ref_ctr_offset: i64,
+    uc: *mut bindings::uprobe_consumer,
+) -> Result<NonNull<Probe>> {
+    // SAFETY: By the function's contract.
+    let consumer = unsafe { Consumer::from_raw(uc) };
+    if !consumer.is_callable() {
+        return Err(EINVAL);
+    }
+    // SAFETY: By the function's contract.
+    unsafe { check_place(inode, offset, ref_ctr_offset)? };
+
+    let probe = Probe::find_or_insert(InodeId::new(inode), offset, ref_ctr_offset)?;
+    let result = {
+        let _registration = probe.registration().write();
+        // SAFETY: By the function's contract; a consumer is registered once.
+        unsafe { probe.consumers().add(uc) };
+        // SAFETY: The inode is kept by the caller.
+        unsafe { visit(&probe, Job::Install(consumer)) }
+    };
+    let probe = probe.into_raw();
+    result
+        .map(|()| probe)
+        // SAFETY: The consumer was listed above, and the reference is the one for it. It may have
+        // been called already, so the caller must not get it back before it cannot be any more.
+        .inspect_err(|_| unsafe {
+            unregister_nosync(probe.as_ref(), uc);
+            unregister_sync();
+        })
+}
+
+/// Can there be a probe?
+///
+/// # Safety
+///
+/// `inode` must be valid.
+unsafe fn check_place(inode: *mut bindings::inode, offset: i64, ref_ctr_offset: i64) -> Result {
+    // SAFETY: By the function's contract.
+    let (is_readable, size) = unsafe {
+        let mapping = (*inode).i_mapping;
+        let is_readable =
+            (*(*mapping).a_ops).read_folio.is_some() || bindings::shmem_mapping(mapping);
+        (is_readable, bindings::i_size_read(inode))
+    };
+    if !is_readable {
+        return Err(EIO);
+    }
+    // The file may be truncated at any time. This is to catch mistakes.
+    if offset > size {
+        return Err(EINVAL);
+    }
+    // What is written to memory in one go must not cross a page.
+    let is_aligned = |offset: i64, size: usize| offset as usize & (size - 1) == 0;
+    if !is_aligned(offset, bindings::UPROBES_SWBP_INSN_SIZE)
+        || !is_aligned(ref_ctr_offset, size_of::<i16>())
+    {
+        return Err(EINVAL);
+    }
+    Ok(())
+}
+
+/// Unregisters a consumer, which may go on being called until [`unregister_sync`]. May sleep.
+///
+/// If a breakpoint cannot be removed then the probe stays for ever: without it, the breakpoint
+/// would kill the process that runs into it.
+///
+/// # Safety
+///
+/// `probe` and `uc` must come from the same successful [`register`], once. The reference that came
+/// with it is given up.
+pub(crate) unsafe fn unregister_nosync(probe: &Probe, uc: *mut bindings::uprobe_consumer) {
+    let result = {
+        let _registration = probe.registration().write();
+        // SAFETY: By the function's contract the consumer is listed.
+        unsafe { probe.consumers().del(uc) };
+        // SAFETY: The inode is kept until the caller is told that we are done.
+        unsafe { visit(probe, Job::Remove) }
+    };
+    match result {
+        // SAFETY: By the function's contract the reference is ours, and this is its only use.
+        Ok(()) => drop(unsafe { ProbeRef::from_raw(NonNull::from(probe)) }),
+        Err(_) => task::warn_current("unregister, leaking uprobe"),
+    }
+}
+
+/// Waits until no consumer that was unregistered before is running, or about to.
+///
+/// Entry handlers run under Tasks Trace RCU, return handlers under that or the SRCU of pending
+/// returns. Both grace periods are expedited. That is as sound as the patient kind, only quicker,
+/// at the cost of interrupts to busy CPUs: the patient kind takes some tens of milliseconds for
+/// each of the two, and tools that close hundreds of perf events one by one wait for all of them. A
+/// machine that must not be disturbed has `rcupdate.rcu_normal` set, and that is respected.
+pub(crate) fn unregister_sync() {
+    // SAFETY: The object lives for ever. Tasks Trace RCU is SRCU with this one for its domain, and
+    // its own header waits in the same way, if not expedited.
+    unsafe { bindings::synchronize_srcu_expedited(&raw mut bindings::rcu_tasks_trace_srcu_struct) };
+    Returns::srcu().synchronize_expedited();
+}
+
+/// Places or removes breakpoints after a consumer's filter has changed its mind. May sleep.
+///
+/// # Errors
+///
+/// `ENOENT` if the consumer is not registered here; as for [`register`], but nothing is undone.
+///
+/// # Safety
+///
+/// `probe` must come from a successful [`register`] of a consumer that is still registered, and
+/// `uc` be valid.
+pub(crate) unsafe fn apply(probe: &Probe, uc: *mut bindings::uprobe_consumer, add: bool) -> Result {
+    let _registration = probe.registration().write();
+    if !probe.consumers().contains(uc) {
+        return Err(ENOENT);
+    }
+    let job = if add {
+        // SAFETY: By the function's contract.
+        Job::Install(unsafe { Consumer::from_raw(uc) })
+    } else {
+        Job::Remove
+    };
+    // SAFETY: The inode is kept by whoever has the consumer registered.
+    unsafe { visit(probe, job) }
+}
+
+/// Removes the breakpoints of a probe from one process. May sleep.
+pub(crate) fn unapply(probe: &Probe, mm: &MmWithUser) -> Result {
+    let inode = Some(InodeId::new(probe.inode()));
+    let locked = MmapWrite::lock(mm);
+    let mut result = Ok(());
+    for vma in locked.vmas() {
+        if vma.is_probeable(Purpose::Restore) && vma.inode() == inode && vma.covers(probe.offset())
+        {
+            let vaddr = vma.offset_to_vaddr(probe.offset());
+            result = result.and(breakpoint::remove(probe, &vma, vaddr));
+        }
+    }
+    result
+}
+
+/// What to do at each place that a probe's instruction is mapped at.
+#[derive(Clone, Copy)]
+enum Job<'a> {
+    /// Place the breakpoint, if this consumer wants it there.
+    Install(&'a Consumer),
+    /// Remove the breakpoint, if none of the probe's consumers wants it there.
+    Remove,
+}
+
+impl Job<'_> {
+    fn purpose(self) -> Purpose {
+        match self {
+            Job::Install(_) => Purpose::Install,
+            Job::Remove => Purpose::Restore,
+        }
+    }
+
+    fn run(self, probe: &Probe, mm: &Mm, vma: &LockedVma<'_>, vaddr: usize) -> Result {
+        match self {
+            Job::Install(consumer) => {
+                // SAFETY: The reference keeps the address space alive.
+                if unsafe { consumer.wants(mm.as_raw()) } {
+                    breakpoint::install(probe, vma, vaddr)?;
+                }
+            }
+            Job::Remove => {
+                // SAFETY: As above.
+                if mm.has(Flag::HasUprobes) && !unsafe { probe.consumers().wants(mm.as_raw()) } {
+                    breakpoint::remove(probe, vma, vaddr)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Visits every process that has the probe's instruction mapped. An installation ends with the
+/// first failure, a removal goes on and reports the first. May sleep.
+///
+/// # Safety
+///
+/// The probe's inode must be kept, and the probe's registration lock be held for writing.
+unsafe fn visit(probe: &Probe, job: Job<'_>) -> Result {
+    let fork = mm::fork_lock().write();
+    // SAFETY: By the function's contract.
+    let places = unsafe { Place::collect(probe, job.purpose())? };
+    let mut result = Ok(());
+    for place in &places {
+        result = result.and(place.visit(probe, job));
+        if result.is_err() && job.purpose() == Purpose::Install {
+            break;
+        }
+    }
+    // Before the places: theirs may be the last references to some of the address spaces, and no
+    // fork has to wait for those to be taken apart.
+    drop(fork);
+    result
+}
+
+/// Where a probe's instruction is, or was a moment ago.
+struct Place {
+    mm: ARef<MmWithUser>,
+    vaddr: usize,
+}
+
+impl Place {
+    /// Enough for most probes at the first attempt.
+    const EXPECTED: usize = 16;
+
+    /// Collects the places of a probe. May sleep.
+    ///
+    /// # Safety
+    ///
+    /// The probe's inode must be kept.
+    unsafe fn collect(probe: &Probe, purpose: Purpose) -> Result<KVec<Place>> {
+        let mut places = KVec::with_capacity(Self::EXPECTED, GFP_KERNEL)?;
+        loop {
+            // SAFETY: By the function's contract.
+            let missing = unsafe { Self::fill(&mut places, probe, purpose) };
+            if missing == 0 {
+                return Ok(places);
+            }
+            // Again, with memory for as many as there were this time. That gives back references,
+            // and may wait for reclaim, neither of which could have been done under the lock.
+            let wanted = places.len() + missing;
+            places.clear();
+            places.reserve(wanted, GFP_KERNEL)?;
+        }
+    }
+
+    /// Collects as many places as there is memory for, and returns how many there are beyond that.
+    ///
+    /// # Safety
+    ///
+    /// The probe's inode must be kept.
+    unsafe fn fill(places: &mut KVec<Place>, probe: &Probe, purpose: Purpose) -> usize {
+        // SAFETY: By the function's contract.
+        let mappings = unsafe { FileMappings::lock(probe) };
+        let mut missing = 0;
+        for vma in mappings.of_offset(probe.offset()) {
+            if !vma.is_probeable(purpose) {
+                continue;
+            }
+            // Not after having taken a reference, which could not be given back here.
+            if places.len() == places.capacity() {
+                missing += 1;
+                continue;
+            }
+            // A process that is exiting needs nothing from us any more.
+            if let Some(mm) = vma.mm().mmget_not_zero() {
+                let vaddr = vma.offset_to_vaddr(probe.offset());
+                // There is room for it, see above.
+                let _ = places.push_within_capacity(Place { mm, vaddr });
+            }
+        }
+        missing
+    }
+
+    /// Does what is to be done here, if the instruction is still here.
+    ///
+    /// The lock is held for writing, and not just for reading as changing a page would need:
+    /// a thread that meets a trap and finds no probe looks under the lock whether there is a
+    /// breakpoint at all, and would be killed if one appeared between the two.
+    fn visit(&self, probe: &Probe, job: Job<'_>) -> Result {
+        let locked = MmapWrite::lock(&self.mm);
+        if !locked.is_stable() {
+            return Ok(());
+        }
+        let inode = Some(InodeId::new(probe.inode()));
+        match locked.vma_at(self.vaddr) {
+            Some(vma)
+                if vma.is_probeable(job.purpose())
+                    && vma.inode() == inode
+                    && vma.vaddr_to_offset(self.vaddr) == probe.offset() =>
+            {
+                job.run(probe, &self.mm, &vma, self.vaddr)
+            }
+            _ => Ok(()),
+        }
+    }
+}
