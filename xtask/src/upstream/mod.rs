@@ -18,15 +18,20 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
-use crate::{cache, cmd::Cmd, kernel::Kernel, project::Project, ui};
+use crate::{arch::Arch, cache, cmd::Cmd, kernel::Kernel, project::Project, ui};
 
 /// Folder of the programs in what [`programs`] and [`module`] give.
 pub(crate) const FOLDER: &str = "upstream";
 
 /// Builds the programs, unless they are built; returns the folder that holds [`FOLDER`].
 pub(crate) fn programs(project: &Project, kernel: &Kernel) -> Result<PathBuf> {
+    let arch = kernel.variant.arch;
+    ensure!(
+        arch == Arch::X86_64,
+        "what upstream's tests give on {arch} is not listed yet"
+    );
     let _lock = project.cache.lock()?;
     let key = format!(
         "{:016x} {:016x}\n{}",
@@ -37,7 +42,7 @@ pub(crate) fn programs(project: &Project, kernel: &Kernel) -> Result<PathBuf> {
     let inputs = build::Inputs {
         source: &project.tree,
         vmlinux: &kernel.vmlinux(),
-        kernel_arch: kernel.variant.arch.facts().kernel_arch,
+        kernel_arch: arch.facts().kernel_arch,
         toolchain: &project.toolchain,
     };
     project.cache.produce("upstream/programs", &key, |made| {

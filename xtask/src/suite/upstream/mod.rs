@@ -136,17 +136,25 @@ fn case_of(case: &compare::Case, c: Option<&Results>, rust: Option<&Results>) ->
             let said = blamed
                 .map(|results| results.complaints(&case.name))
                 .unwrap_or_default();
-            Case::fail(name, format!("{verdict}: {}\n{said}", columns(case)))
+            let columns = columns(case, c.is_some(), rust.is_some());
+            Case::fail(name, format!("{verdict}: {columns}\n{said}"))
         }
     }
 }
 
-fn columns(case: &compare::Case) -> String {
-    let show = |outcome: Option<Outcome>| outcome.map_or("nothing".to_owned(), |o| o.to_string());
-    format!(
-        "listed {}, C {}, Rust {}",
-        show(case.expected),
-        show(case.c),
-        show(case.rust)
-    )
+/// What each side gave, of those that were asked.
+fn columns(case: &compare::Case, c: bool, rust: bool) -> String {
+    let sides = [
+        (true, "listed", case.expected),
+        (c, "C", case.c),
+        (rust, "Rust", case.rust),
+    ];
+    let shown = sides.iter().filter(|(asked, ..)| *asked);
+    shown
+        .map(|(_, side, gave)| match gave {
+            Some(outcome) => format!("{side} {outcome}"),
+            None => format!("{side} nothing"),
+        })
+        .collect::<Vec<_>>()
+        .join(", ")
 }
