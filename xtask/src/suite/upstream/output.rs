@@ -12,7 +12,10 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use crate::upstream::plan::{Format, Outcome, Plan, WHOLE, full_name};
+use crate::{
+    suite,
+    upstream::plan::{Format, Outcome, Plan, Program, WHOLE, full_name},
+};
 
 /// What one program printed and how it ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -40,7 +43,7 @@ impl Results {
             let Some(ran) = programs.get(&program.name) else {
                 continue;
             };
-            for (case, outcome) in outcomes(program.format, &ran.output) {
+            for (case, outcome) in outcomes(program, &ran.output) {
                 cases.insert(full_name(&program.name, &case), outcome);
             }
         }
@@ -147,11 +150,11 @@ fn frames(text: &str) -> BTreeMap<String, Ran> {
     programs
 }
 
-fn outcomes(format: Format, output: &str) -> BTreeMap<String, Outcome> {
-    match format {
+fn outcomes(program: &Program, output: &str) -> BTreeMap<String, Outcome> {
+    match program.format {
         Format::TestProgs => test_progs(output),
-        Format::Tap => tap(output).collect(),
-        Format::SingleTap => single(output),
+        Format::Tap => tap(&program.name, output),
+        Format::SingleTap => single(&program.name, output),
         Format::Bench => bench(output),
     }
 }
@@ -184,27 +187,31 @@ fn test_progs(output: &str) -> BTreeMap<String, Outcome> {
     subtests
 }
 
-/// `ok 3 UPROBE.uprobe_attached.uprobe_default_allow # SKIP why`
-fn tap(output: &str) -> impl Iterator<Item = (String, Outcome)> {
-    static LINE: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(r"^(not )?ok \d+ (?:- )?([^#]*?) *(?:# *(SKIP|XFAIL|TODO)\b.*|#.*)?$")
-            .expect("a literal")
-    });
-    output.lines().filter_map(|line| {
-        let found = LINE.captures(line)?;
-        let outcome = match (found.get(1), found.get(3)) {
-            (Some(_), _) => Outcome::Fail,
-            (None, Some(_)) => Outcome::Skip,
-            (None, None) => Outcome::Pass,
-        };
-        Some((found[2].to_owned(), outcome))
-    })
+/// A plan that was not fulfilled is a failure of the program as a whole.
+fn tap(program: &str, output: &str) -> BTreeMap<String, Outcome> {
+    let title = |name: &str| {
+        let rest = name.strip_prefix(program)?.strip_prefix(": ")?;
+        Some(rest.to_owned())
+    };
+    let outcome = |outcome: &suite::Outcome| match outcome {
+        suite::Outcome::Pass => Outcome::Pass,
+        suite::Outcome::Fail(_) => Outcome::Fail,
+        suite::Outcome::Skip(_) => Outcome::Skip,
+    };
+    suite::tap::cases(program, output)
+        .iter()
+        .map(|case| {
+            let name = title(&case.name).unwrap_or_else(|| WHOLE.to_owned());
+            (name, outcome(&case.outcome))
+        })
+        .collect()
 }
 
-fn single(output: &str) -> BTreeMap<String, Outcome> {
-    let lines: Vec<_> = tap(output).collect();
-    match lines.as_slice() {
-        [(_, outcome)] => BTreeMap::from([(WHOLE.to_owned(), *outcome)]),
+/// The one case is the program, whatever it calls it.
+fn single(program: &str, output: &str) -> BTreeMap<String, Outcome> {
+    let cases = tap(program, output);
+    match cases.len() {
+        1 => cases.into_values().map(|o| (WHOLE.to_owned(), o)).collect(),
         _ => BTreeMap::new(),
     }
 }
@@ -248,16 +255,16 @@ mod tests {
         let plan =
             Plan::parse(&format!("limit = 9\n{head}name = 'p'\n{head}name = 'q'\n")).unwrap();
         let bad = |text: &str| Results::read(&plan, text).badly_ended(&plan);
-        let q = "@@ begin q\nok 1 a\n@@ end q 0 1\n";
-        assert!(bad(&format!("@@ begin p\nok 1 a\n@@ end p 0 1\n{q}")).is_empty());
-        assert!(bad(&format!("@@ begin p\nnot ok 1 a\n@@ end p 1 1\n{q}")).is_empty());
+        let q = "@@ begin q\n1..1\nok 1 a\n@@ end q 0 1\n";
+        assert!(bad(&format!("@@ begin p\n1..1\nok 1 a\n@@ end p 0 1\n{q}")).is_empty());
+        assert!(bad(&format!("@@ begin p\nnot 1..1\nok 1 a\n@@ end p 1 1\n{q}")).is_empty());
         assert!(
-            bad(&format!("@@ begin p\nok 1 a\n@@ end p 139 1\n{q}"))[0]
+            bad(&format!("@@ begin p\n1..1\nok 1 a\n@@ end p 139 1\n{q}"))[0]
                 .1
                 .contains("139")
         );
         assert!(
-            bad(&format!("@@ begin p\nok 1 a\n@@ end p 124 9\n{q}"))[0]
+            bad(&format!("@@ begin p\n1..1\nok 1 a\n@@ end p 124 9\n{q}"))[0]
                 .1
                 .contains("9 s")
         );
@@ -289,12 +296,13 @@ mod tests {
     fn tap_lines() {
         let text = "TAP version 13\n1..3\n#  RUN  a.b ...\nok 1 a.b\nnot ok 2 a.c\n\
                     ok 3 a.d # SKIP no file\n# Totals: pass:1";
-        let got: BTreeMap<_, _> = tap(text).collect();
+        let got = tap("p", text);
         assert_eq!(got["a.b"], Outcome::Pass);
         assert_eq!(got["a.c"], Outcome::Fail);
         assert_eq!(got["a.d"], Outcome::Skip);
-        assert_eq!(single("ok 1 one\n")[WHOLE], Outcome::Pass);
-        assert!(single("ok 1 one\nok 2 two\n").is_empty());
+        assert_eq!(tap("p", "1..2\nok 1 a\n")[WHOLE], Outcome::Fail);
+        assert_eq!(single("p", "1..1\nok 1 one\n")[WHOLE], Outcome::Pass);
+        assert!(single("p", "1..2\nok 1 one\nok 2 two\n").is_empty());
     }
 
     #[test]
