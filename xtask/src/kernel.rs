@@ -34,8 +34,6 @@ pub(crate) struct Kernel {
     pub(crate) variant: Variant,
     /// The object tree.
     pub(crate) objects: PathBuf,
-    /// The source tree it was built from.
-    pub(crate) source: PathBuf,
 }
 
 impl Kernel {
@@ -89,28 +87,38 @@ impl Builder<'_> {
         self.configure(variant, &objects)?;
         let facts = variant.arch.facts();
         ui::step(&format!("build the kernel {name}"), || {
-            let jobs = thread::available_parallelism().map_or(1, |count| count.get());
             self.make(facts, &objects)
-                .arg(format!("-j{jobs}"))
+                .arg(jobs())
                 .args([facts.image_target, "modules"])
                 .run(&self.cache.log(&format!("kernel-{name}")))
         })?;
         built.write(&name)?;
-        Ok(Kernel {
-            variant,
-            objects,
-            source: self.source.to_owned(),
+        Ok(Kernel { variant, objects })
+    }
+
+    /// Compiles the Rust of the common crates and of `folders` with clippy; a
+    /// warning is an error, so that a second run finds it too.
+    pub(crate) fn clippy(&self, variant: Variant, folders: &[PathBuf]) -> Result<()> {
+        let objects = self
+            .cache
+            .path(format!("build/{}-clippy{}", variant.name(), self.suffix));
+        cache::make_dir(&objects)?;
+        self.configure(variant, &objects)?;
+        let targets = folders
+            .iter()
+            .map(|folder| format!("{}/", folder.display()));
+        ui::step("build the kernel's Rust with clippy", || {
+            self.make(variant.arch.facts(), &objects)
+                .args([&jobs(), "CLIPPY=1", "KRUSTFLAGS=-Dwarnings", "prepare"])
+                .args(targets)
+                .run(&self.cache.log("kernel-clippy"))
         })
     }
 
     /// The kernel that the last build left, whatever has changed since.
     pub(crate) fn built(&self, variant: Variant) -> Result<Kernel> {
         let objects = self.objects(variant);
-        let kernel = Kernel {
-            variant,
-            objects,
-            source: self.source.to_owned(),
-        };
+        let kernel = Kernel { variant, objects };
         let image = kernel.image();
         ensure!(
             image.is_file(),
@@ -183,6 +191,13 @@ impl Builder<'_> {
         kconfig::check(&wanted, &read(&config)?)?;
         stamp.write(&wanted)
     }
+}
+
+fn jobs() -> String {
+    format!(
+        "-j{}",
+        thread::available_parallelism().map_or(1, |count| count.get())
+    )
 }
 
 fn read(path: &Path) -> Result<String> {

@@ -5,6 +5,7 @@
 //!
 //! Results go to standard output; what is being done goes to standard error.
 
+mod apply;
 mod apt;
 mod arch;
 mod cache;
@@ -15,6 +16,7 @@ mod host;
 mod kconfig;
 mod kernel;
 mod overlay;
+mod patches;
 mod pins;
 mod project;
 mod source;
@@ -28,8 +30,14 @@ use anyhow::Result;
 use arch::{Arch, Flavour, Impl};
 use clap::{Args, Parser, Subcommand};
 use guest::Job;
+use overlay::Overlay;
+use pins::Pins;
 use project::Project;
-use std::process::ExitCode;
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+use suite::{Bench, runner};
 
 #[derive(Parser)]
 #[command(
@@ -57,14 +65,47 @@ struct Target {
     as_built: bool,
 }
 
+/// What is tested: both implementations unless one is named.
+#[derive(Args, Clone, Copy)]
+struct Tested {
+    /// Architecture of the kernels and their guests
+    #[arg(long, value_enum, default_value = "x86_64")]
+    arch: Arch,
+    /// Only this implementation of uprobes
+    #[arg(long = "impl", value_enum)]
+    imp: Option<Impl>,
+    /// Take the kernels as they were last built, without looking for changes
+    #[arg(long)]
+    as_built: bool,
+}
+
 #[derive(Subcommand)]
 enum Command {
     /// Boot a kernel and trace real programs with real tools
     Run(Target),
+    /// Run the project's tests
+    Test {
+        #[command(flatten)]
+        target: Tested,
+        /// Suites to run; all if none is named
+        suites: Vec<String>,
+    },
     /// Open a shell in a guest (ctrl-D ends it)
     Shell(Target),
     /// Build the kernel and print the path of its bootable image
     Image(Target),
+    /// Put the overlay on a kernel tree of one's own
+    Apply {
+        /// The tree; its release must be of the supported series
+        #[arg(long)]
+        kernel: PathBuf,
+    },
+    /// Write the overlay as a series of patches for `git am`
+    Patches {
+        /// Folder for the series; made if need be
+        #[arg(long)]
+        out: PathBuf,
+    },
     /// Run one command in a guest, as `cargo xtask exec -- uname -a`
     Exec {
         #[command(flatten)]
@@ -74,7 +115,7 @@ enum Command {
         limit: u64,
         /// Folder whose contents are put into the guest's /work
         #[arg(long)]
-        folder: Option<std::path::PathBuf>,
+        folder: Option<PathBuf>,
         #[arg(required = true, trailing_var_arg = true)]
         command: Vec<String>,
     },
@@ -93,6 +134,9 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<ExitCode> {
     match command {
         Command::Run(target) => trace(target),
+        Command::Test { target, suites } => test(target, &suites),
+        Command::Apply { kernel } => apply(&kernel),
+        Command::Patches { out } => patches(&out),
         Command::Shell(target) => shell(target),
         Command::Image(target) => image(target),
         Command::Exec {
@@ -111,6 +155,39 @@ fn run(command: Command) -> Result<ExitCode> {
 fn trace(target: Target) -> Result<ExitCode> {
     let project = Project::open(target.arch, target.as_built)?;
     Ok(exit_code(demo::run(&project, target.imp, target.flavour)?))
+}
+
+fn test(target: Tested, names: &[String]) -> Result<ExitCode> {
+    let suites = runner::select(suite::all(), names)?;
+    let both = [Impl::C, Impl::Rust];
+    let impls = target.imp.map_or(both.to_vec(), |imp| vec![imp]);
+    let project = Project::open(target.arch, target.as_built)?;
+    let bench = Bench {
+        project: &project,
+        impls: &impls,
+    };
+    Ok(exit_code(runner::run(&suites, &bench)))
+}
+
+fn apply(tree: &Path) -> Result<ExitCode> {
+    let overlay = Overlay::load(&project::repository()?)?;
+    let applied = apply::apply(&overlay, &Pins::load()?, tree)?;
+    println!(
+        "Linux {} in {}: {} files new or changed; select UPROBES_RUST when configuring it",
+        applied.release,
+        tree.display(),
+        applied.files
+    );
+    Ok(ExitCode::SUCCESS)
+}
+
+fn patches(out: &Path) -> Result<ExitCode> {
+    let overlay = Overlay::load(&project::repository()?)?;
+    let pristine = project::pristine()?;
+    for path in patches::write(&overlay, &pristine, out)? {
+        println!("{}", path.display());
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn exit_code(good: bool) -> ExitCode {

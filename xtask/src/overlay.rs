@@ -81,6 +81,11 @@ impl Overlay {
         Ok(contents)
     }
 
+    /// The checkout that the overlay is of.
+    pub(crate) fn repo(&self) -> &Path {
+        &self.repo
+    }
+
     /// Refuses new files whose place another file has in the kernel itself.
     pub(crate) fn check_new(&self, pristine: &Path) -> Result<()> {
         for file in &self.files {
@@ -92,6 +97,22 @@ impl Overlay {
             );
         }
         Ok(())
+    }
+
+    /// Folders of the kernel's build that hold Rust of ours, beside the crates
+    /// that every kernel with Rust builds.
+    pub(crate) fn rust_folders(&self) -> Vec<PathBuf> {
+        let ours = |file: &&PathBuf| {
+            file.extension().is_some_and(|end| end == "rs") && !file.starts_with("rust")
+        };
+        let folders = self
+            .files
+            .iter()
+            .filter(ours)
+            .filter_map(|file| file.parent());
+        let mut folders: Vec<PathBuf> = folders.map(Path::to_owned).collect();
+        folders.dedup();
+        folders
     }
 
     fn edited(&self, base: &Path) -> Result<Contents> {

@@ -19,6 +19,7 @@ use crate::{
 };
 use anyhow::{Result, ensure};
 use std::{
+    cell::RefCell,
     env,
     path::{Path, PathBuf},
 };
@@ -29,10 +30,14 @@ pub(crate) struct Project {
     pub(crate) repo: PathBuf,
     pub(crate) arch: Arch,
     pub(crate) toolchain: Toolchain,
+    /// The source as it is without the overlay.
+    pub(crate) pristine: PathBuf,
     /// The source tree with the overlay on it.
     pub(crate) tree: PathBuf,
     suffix: String,
     as_built: bool,
+    /// Kernels that are known to be up to date.
+    built: RefCell<Vec<Kernel>>,
     apt: Option<Apt>,
 }
 
@@ -46,12 +51,7 @@ impl Project {
         let _lock = cache.lock()?;
         let repo = repository()?;
         host::prepare(&cache, &pins, arch)?;
-        let debian = cmd::find("apt-get").is_some();
-        let apt = if debian {
-            Some(Apt::open(&cache, &pins)?)
-        } else {
-            None
-        };
+        let apt = open_apt(&cache, &pins)?;
         let toolchain = Toolchain::get(&cache, &pins, apt.as_ref())?;
         let source = Source::get(&cache, &pins, apt.as_ref())?;
         let tree = if as_built {
@@ -65,8 +65,10 @@ impl Project {
             repo,
             arch,
             toolchain,
+            pristine: source.dir,
             tree,
             as_built,
+            built: RefCell::default(),
             suffix: source.suffix,
             apt,
         })
@@ -78,8 +80,29 @@ impl Project {
         if self.as_built {
             return self.builder().built(variant);
         }
+        let known = self
+            .built
+            .borrow()
+            .iter()
+            .find(|kernel| kernel.variant == variant)
+            .cloned();
+        if let Some(kernel) = known {
+            return Ok(kernel);
+        }
         let _lock = self.cache.lock()?;
-        self.builder().build(variant)
+        let kernel = self.builder().build(variant)?;
+        self.built.borrow_mut().push(kernel.clone());
+        Ok(kernel)
+    }
+
+    /// Compiles the kernel's Rust with clippy in the compiler's place.
+    pub(crate) fn clippy(&self, imp: Impl, flavour: Flavour) -> Result<()> {
+        let overlay = Overlay::load(&self.repo)?;
+        let _lock = self.cache.lock()?;
+        self.builder().clippy(
+            Variant::new(self.arch, imp, flavour),
+            &overlay.rust_folders(),
+        )
     }
 
     /// `make` for the source tree and the object tree of a kernel.
@@ -107,6 +130,21 @@ impl Project {
             suffix: &self.suffix,
         }
     }
+}
+
+/// The unmodified source, fetched if need be, and nothing beside it.
+pub(crate) fn pristine() -> Result<PathBuf> {
+    let pins = Pins::load()?;
+    let cache = Cache::open()?;
+    let _lock = cache.lock()?;
+    Ok(Source::get(&cache, &pins, open_apt(&cache, &pins)?.as_ref())?.dir)
+}
+
+/// None where the system has another package manager.
+fn open_apt(cache: &Cache, pins: &Pins) -> Result<Option<Apt>> {
+    cmd::find("apt-get")
+        .map(|_| Apt::open(cache, pins))
+        .transpose()
 }
 
 /// The checkout that this tool was built from.

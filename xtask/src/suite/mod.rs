@@ -14,8 +14,19 @@ use crate::{
 };
 use anyhow::{Result, bail};
 
+mod all;
+mod clippy;
+mod host;
+mod image;
+mod kunit;
+mod overlay;
+pub(crate) mod runner;
+mod selftests;
 pub(crate) mod tap;
+mod trace;
 pub(crate) mod upstream;
+
+pub(crate) use all::all;
 
 pub(crate) trait Suite {
     /// What the user calls it on the command line.

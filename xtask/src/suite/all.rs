@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The list of suites, those that fail soonest first.
+
+use super::{
+    Suite, clippy::Clippy, host::Host, host::Style, image::Image, kunit::Kunit,
+    overlay::OverlaySuite, selftests::Selftests, trace::Trace, upstream::Upstream,
+};
+
+pub(crate) fn all() -> Vec<Box<dyn Suite>> {
+    vec![
+        Box::new(Host),
+        Box::new(Style),
+        Box::new(OverlaySuite),
+        Box::new(Image),
+        Box::new(Kunit),
+        Box::new(Selftests),
+        Box::new(Trace),
+        Box::new(Upstream),
+        Box::new(Clippy),
+    ]
+}
