@@ -73,9 +73,12 @@ pub(crate) fn install(probe: &Probe, vma: &LockedVma<'_>, vaddr: usize) -> Resul
 
 /// Puts the original instruction of a probe back. One that is there already is no error. May sleep.
 pub(crate) fn remove(probe: &Probe, vma: &LockedVma<'_>, vaddr: usize) -> Result {
+    if probe.insn().is_none() {
+        // Never prepared, so it has no breakpoint anywhere: one that is found here is a debugger's.
+        return Ok(());
+    }
     vma.mm().set(Flag::RecalcUprobes);
-    // SAFETY: The address space is locked for writing. A probe that was never prepared has no
-    // breakpoint anywhere, which the architecture sees by looking.
+    // SAFETY: The probe is prepared, and the address space is locked for writing.
     to_result(unsafe { bindings::set_orig_insn(probe.arch(), vma.as_ptr(), vaddr) })
 }
 

@@ -99,7 +99,7 @@ impl UserPage {
         to_result(unsafe {
             bindings::get_user_pages_remote(
                 vma.mm().as_raw(),
-                vaddr,
+                page_start(vaddr),
                 1,
                 access.0,
                 &mut page,
