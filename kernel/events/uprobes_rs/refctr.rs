@@ -75,6 +75,13 @@ impl Step {
         }
     }
 
+    /// The value of a counter after this step, unless that is negative. At its other end a counter
+    /// wraps around, as it does in C.
+    fn apply(self, value: i16) -> Option<i16> {
+        let is_negative = i32::from(value) + i32::from(self.delta()) < 0;
+        (!is_negative).then(|| value.wrapping_add(self.delta()))
+    }
+
     fn name(self) -> &'static str {
         match self {
             Step::Up => "increment",
@@ -159,15 +166,13 @@ impl Counter {
 fn step_at(vma: &LockedVma<'_>, vaddr: usize, step: Step) -> Result {
     let page = UserPage::get(vma, vaddr, Access::WRITE)?.ok_or(EBUSY)?;
     page.update(vaddr, |value| {
-        let delta = step.delta();
-        if i32::from(value) + i32::from(delta) < 0 {
+        step.apply(value).ok_or_else(|| {
+            let delta = step.delta();
             pr_warn!(
                 "ref_ctr going negative. vaddr: {vaddr:#x}, curr val: {value}, delta: {delta}\n"
             );
-            return Err(EINVAL);
-        }
-        // At its other end a counter wraps around, as it does in C.
-        Ok(value.wrapping_add(delta))
+            EINVAL
+        })
     })
 }
 
@@ -288,4 +293,35 @@ pub(crate) fn forget_mm(mm: &Mm) {
 pub(crate) fn forget_probe(probe: &Probe) {
     let probe = Id::of(probe);
     Delayed::remove(|entry| entry.probe == probe);
+}
+
+#[cfg(CONFIG_UPROBES_RUST_KUNIT_TEST)]
+#[kernel::macros::kunit_tests(uprobes_refctr)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_counter_does_not_go_below_zero() {
+        assert_eq!(Step::Up.apply(0), Some(1));
+        assert_eq!(Step::Down.apply(1), Some(0));
+        assert_eq!(Step::Down.apply(0), None);
+    }
+
+    #[test]
+    fn a_counter_that_is_negative_already_is_left_alone() {
+        assert_eq!(Step::Up.apply(-2), None);
+        assert_eq!(Step::Up.apply(-1), Some(0));
+        assert_eq!(Step::Down.apply(-1), None);
+    }
+
+    #[test]
+    fn a_counter_at_its_end_wraps_around() {
+        assert_eq!(Step::Up.apply(i16::MAX), Some(i16::MIN));
+    }
+
+    #[test]
+    fn undoing_is_the_other_direction() {
+        assert!(Step::of(Purpose::Install).reverse() == Step::of(Purpose::Restore));
+        assert!(Step::of(Purpose::Restore).reverse() == Step::of(Purpose::Install));
+    }
 }

@@ -215,3 +215,81 @@ impl<'a> Iterator for Vmas<'a> {
         (!vma.is_null()).then(|| unsafe { Vma::from_raw(vma) })
     }
 }
+
+#[cfg(CONFIG_UPROBES_RUST_KUNIT_TEST)]
+#[kernel::macros::kunit_tests(uprobes_vma)]
+mod tests {
+    use super::*;
+    use kernel::{
+        bindings::vm_area_struct,
+        page::PAGE_SIZE,
+        prelude::*, //
+    };
+
+    const START: usize = 0x40_0000;
+
+    /// Runs `test` with a private mapping of three pages of a file, from the file's third page on.
+    fn with_mapping(flags: vm_flags_t, test: impl FnOnce(Vma<'_>)) -> Result {
+        let mut mapping = KBox::<vm_area_struct>::init(pin_init::init_zeroed(), GFP_KERNEL)?;
+        mapping.__bindgen_anon_1.__bindgen_anon_1.vm_start = START;
+        mapping.__bindgen_anon_1.__bindgen_anon_1.vm_end = START + 3 * PAGE_SIZE;
+        mapping.__bindgen_anon_2.vm_flags = flags;
+        mapping.vm_pgoff = 2;
+        mapping.vm_file = NonNull::dangling().as_ptr();
+        // SAFETY: The mapping is valid as far as the tests look at it, and is ours.
+        test(unsafe { Vma::from_raw(&mut *mapping) });
+        Ok(())
+    }
+
+    #[test]
+    fn offsets_and_addresses_are_inverse() -> Result {
+        with_mapping(flags::MAYEXEC, |vma| {
+            let page = PAGE_SIZE as i64;
+            assert_eq!(vma.offset_to_vaddr(2 * page), START);
+            assert_eq!(vma.offset_to_vaddr(3 * page + 5), START + PAGE_SIZE + 5);
+            assert_eq!(vma.vaddr_to_offset(START + PAGE_SIZE + 5), 3 * page + 5);
+        })
+    }
+
+    #[test]
+    fn a_mapping_covers_its_pages_and_no_more() -> Result {
+        with_mapping(flags::MAYEXEC, |vma| {
+            let page = PAGE_SIZE as i64;
+            assert!(!vma.covers(2 * page - 1));
+            assert!(vma.covers(2 * page));
+            assert!(vma.covers(5 * page - 1));
+            assert!(!vma.covers(5 * page));
+        })
+    }
+
+    #[test]
+    fn a_writable_mapping_gets_no_new_breakpoints_but_loses_old_ones() -> Result {
+        with_mapping(flags::MAYEXEC | flags::WRITE, |vma| {
+            assert!(!vma.is_probeable(Purpose::Install));
+            assert!(vma.is_probeable(Purpose::Restore));
+        })
+    }
+
+    #[test]
+    fn breakpoints_go_into_private_executable_small_pages() -> Result {
+        for unsuitable in [0, flags::MAYSHARE, flags::HUGETLB] {
+            let executable = if unsuitable == 0 { 0 } else { flags::MAYEXEC };
+            with_mapping(executable | unsuitable, |vma| {
+                assert!(!vma.is_probeable(Purpose::Install));
+                assert!(!vma.is_probeable(Purpose::Restore));
+            })?;
+        }
+        with_mapping(flags::MAYEXEC, |vma| {
+            assert!(vma.is_probeable(Purpose::Install));
+        })
+    }
+
+    #[test]
+    fn counters_are_in_private_writable_data() -> Result {
+        with_mapping(flags::WRITE, |vma| assert!(vma.may_hold_counter()))?;
+        with_mapping(flags::WRITE | flags::SHARED, |vma| {
+            assert!(!vma.may_hold_counter());
+        })?;
+        with_mapping(flags::READ, |vma| assert!(!vma.may_hold_counter()))
+    }
+}
