@@ -11,7 +11,7 @@
 #include "uprobe_test.h"
 
 #define THREADS		4
-#define ROUNDS		5
+#define ROUNDS		4
 
 static struct {
 	pthread_t thread;
