@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * More instructions to step, and more threads that step them, than a page of
- * slots holds: every step is counted once and executes its own instruction.
+ * More instructions to step, and more threads that step them, than there are
+ * slots: every step is counted once and executes its own instruction.
  */
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
-#include <poll.h>
 #include <pthread.h>
 #include <sys/ioctl.h>
+#include <sys/klog.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
@@ -16,10 +16,15 @@
 
 #define THREADS	64
 
+#define SYSLOG_ACTION_READ_ALL	3
+
 static long call_many(int i, long x)
 {
 	return ((long (*)(long))(many + i * MANY_STRIDE))(x);
 }
+
+/* How many of the functions are used. */
+static int functions;
 
 /* Calls each of the functions @rounds times, starting at another one each. */
 static long call_all(long rounds)
@@ -27,8 +32,8 @@ static long call_all(long rounds)
 	long wrong = 0;
 
 	for (long round = 0; round < rounds; round++) {
-		for (int n = 0; n < MANY_COUNT; n++) {
-			int i = (n + 7 * round) % MANY_COUNT;
+		for (int n = 0; n < functions; n++) {
+			int i = (n + 7 * round) % functions;
 
 			wrong += call_many(i, round) != round + i;
 		}
@@ -65,10 +70,22 @@ FIXTURE(slots)
 	struct trace_counter counter;
 };
 
+FIXTURE_VARIANT(slots)
+{
+	int functions;
+	int threads_in_all;
+};
+
+/* A page has 31 slots; the Rust implementation has 1024 at most. */
+FIXTURE_VARIANT_ADD(slots, few) { .functions = 25, .threads_in_all = 800 };
+FIXTURE_VARIANT_ADD(slots, pages) { .functions = 200, .threads_in_all = 240 };
+FIXTURE_VARIANT_ADD(slots, beyond_the_bound) { .functions = MANY_COUNT, .threads_in_all = 24 };
+
 FIXTURE_SETUP(slots)
 {
+	functions = variant->functions;
 	ASSERT_EQ(0, trace_create(&self->counter, "slots", PROBE_ENTRY));
-	for (int i = 0; i < MANY_COUNT; i++)
+	for (int i = 0; i < functions; i++)
 		ASSERT_EQ(0, trace_add(&self->counter, place_of(many + i * MANY_STRIDE)));
 	ASSERT_EQ(0, trace_enable(&self->counter));
 }
@@ -83,32 +100,41 @@ static void expect_each(struct __test_metadata *_metadata, struct trace_counter 
 {
 	long long each[MANY_COUNT + 1];
 
-	EXPECT_EQ(MANY_COUNT, trace_hits_each(counter, each, MANY_COUNT + 1));
-	for (int i = 0; i < MANY_COUNT; i++)
+	EXPECT_EQ(functions, trace_hits_each(counter, each, MANY_COUNT + 1));
+	for (int i = 0; i < functions; i++)
 		EXPECT_EQ(count, each[i]);
-	EXPECT_EQ(count * MANY_COUNT, trace_hits(counter));
+	EXPECT_EQ(count * functions, trace_hits(counter));
 }
 
 TEST_F(slots, one_thread)
 {
-	EXPECT_EQ(0, call_all(20));
-	expect_each(_metadata, &self->counter, 20);
+	EXPECT_EQ(0, call_all(10));
+	expect_each(_metadata, &self->counter, 10);
 }
 
 TEST_F(slots, more_threads_than_slots)
 {
-	EXPECT_EQ(0, run_threads(THREADS, THREADS, 3));
-	expect_each(_metadata, &self->counter, THREADS * 3);
+	EXPECT_EQ(0, run_threads(THREADS, THREADS, 1));
+	expect_each(_metadata, &self->counter, THREADS);
 }
 
 /* Slots that a thread held are free again when it is gone. */
 TEST_F(slots, threads_come_and_go)
 {
-	EXPECT_EQ(0, run_threads(240, 4, 1));
-	expect_each(_metadata, &self->counter, 240);
+	EXPECT_EQ(0, run_threads(variant->threads_in_all, 4, 1));
+	expect_each(_metadata, &self->counter, variant->threads_in_all);
 }
 
 #define BLOCKED	40
+
+/* Threads that block in the middle of a step, in a page fault. */
+FIXTURE(blocked)
+{
+	struct trace_counter counter;
+	pthread_t threads[BLOCKED];
+	long *page;
+	int fd;
+};
 
 static int missing_page(long **page)
 {
@@ -133,41 +159,70 @@ static void *load_in_thread(void *page)
 	return (void *)load(page);
 }
 
-/*
- * Threads that block in the middle of a step, in a page fault that another
- * thread has yet to resolve, more of them than a page has slots.
- */
-TEST(blocked_in_the_slots)
+FIXTURE_SETUP(blocked)
+{
+	struct uffd_msg msg;
+
+	self->fd = missing_page(&self->page);
+	if (self->fd == -ENOSYS)
+		SKIP(return, "no userfaultfd");
+	ASSERT_GE(self->fd, 0);
+	ASSERT_EQ(0, trace_create(&self->counter, "blocked", PROBE_ENTRY));
+	ASSERT_EQ(0, trace_add(&self->counter, place_of(load)));
+	ASSERT_EQ(0, trace_enable(&self->counter));
+	for (int i = 0; i < BLOCKED; i++)
+		pthread_create(&self->threads[i], NULL, load_in_thread, self->page);
+	/* The first fault is reported; time for the others to block, too. */
+	ASSERT_EQ((ssize_t)sizeof(msg), read(self->fd, &msg, sizeof(msg)));
+	usleep(200000);
+}
+
+FIXTURE_TEARDOWN(blocked)
 {
 	static long content[512] __attribute__((aligned(4096))) = { 4711 };
-	struct trace_counter counter;
-	struct uffdio_copy copy = { .src = (unsigned long)content, .len = 4096 };
-	pthread_t threads[BLOCKED];
-	struct uffd_msg msg;
-	long *page = NULL;
-	int fd = missing_page(&page);
+	struct uffdio_copy copy = {
+		.dst = (unsigned long)self->page,
+		.src = (unsigned long)content,
+		.len = 4096,
+	};
 
-	if (fd == -ENOSYS)
-		SKIP(return, "no userfaultfd");
-	ASSERT_GE(fd, 0);
-	ASSERT_EQ(0, trace_create(&counter, "blocked", PROBE_ENTRY));
-	ASSERT_EQ(0, trace_add(&counter, place_of(load)));
-	ASSERT_EQ(0, trace_enable(&counter));
-	for (int i = 0; i < BLOCKED; i++)
-		pthread_create(&threads[i], NULL, load_in_thread, page);
-	/* The first fault is reported; time for the others to block, too. */
-	ASSERT_EQ((ssize_t)sizeof(msg), read(fd, &msg, sizeof(msg)));
-	usleep(200000);
-	copy.dst = (unsigned long)page;
-	ASSERT_EQ(0, ioctl(fd, UFFDIO_COPY, &copy));
+	EXPECT_EQ(0, ioctl(self->fd, UFFDIO_COPY, &copy));
 	for (int i = 0; i < BLOCKED; i++) {
 		void *value;
 
-		pthread_join(threads[i], &value);
+		pthread_join(self->threads[i], &value);
 		EXPECT_EQ(4711, (long)value);
 	}
-	EXPECT_EQ(BLOCKED, trace_hits(&counter));
-	trace_destroy(&counter);
+	EXPECT_EQ(BLOCKED, trace_hits(&self->counter));
+	trace_destroy(&self->counter);
+}
+
+/* All of them get their slot, the latest when the others are done. */
+TEST_F(blocked, all_proceed)
+{
+}
+
+static bool is_rust(void)
+{
+	static char log[1 << 20];
+	int size = klogctl(SYSLOG_ACTION_READ_ALL, log, sizeof(log) - 1);
+
+	return size > 0 && strstr(log, "uprobes: implementation: rust");
+}
+
+/* And nobody else waits for them. */
+TEST_F(blocked, another_thread_steps)
+{
+	int probe;
+
+	if (!is_rust())
+		SKIP(return, "the C implementation waits for a slot of its one page");
+	probe = probe_self(stepped, PROBE_ENTRY);
+	ASSERT_GE(probe, 0);
+	for (int i = 1; i <= 100; i++) {
+		EXPECT_EQ(i + 1, stepped(i));
+		EXPECT_EQ(i, hits(probe));
+	}
 }
 
 TEST_HARNESS_MAIN

@@ -35,7 +35,7 @@ long tail_c(void);
 long tail_loop(long n);
 
 /* MANY_COUNT functions, MANY_STRIDE bytes apart; number i returns @x + i. */
-#define MANY_COUNT	200
+#define MANY_COUNT	1200
 #define MANY_STRIDE	16
 extern const char many[];
 
@@ -44,9 +44,9 @@ long load(const long *p);
 /* The same, from guard_page[0], addressed relative to the instruction. */
 long load_relative(void);
 extern long guard_page[512];
-/* Divides @a by @b at divide_at. */
+/* Divides @a by @b, from divide_at to divide_end. */
 long divide(long a, long b);
-extern const char divide_at[];
+extern const char divide_at[], divide_end[];
 /* Set the stack pointer to @sp and push, or call, at the label; return 0. */
 long push_on(void *sp);
 extern const char push_on_at[];

@@ -3,6 +3,9 @@
  * The functions that arch.h declares. The kernel emulates nop, push and
  * relative branches; it single-steps everything else.
  */
+#define MANY_COUNT	1200
+#define MANY_STRIDE	16
+
 	.text
 
 .macro function name
@@ -68,8 +71,8 @@ function tail_loop
 	.balign 16
 label many
 	.set i, 0
-	.rept 200
-	.balign 16
+	.rept MANY_COUNT
+	.balign MANY_STRIDE
 	mov %rdi, %rax
 	add $i, %rax
 	ret
@@ -89,6 +92,7 @@ function divide
 	cqo
 label divide_at
 	idiv %rsi
+label divide_end
 	ret
 
 function push_on
