@@ -22,10 +22,14 @@ long stepped_b(long x);
 /*
  * Calls itself @frames times below the first, calls @bottom(@arg) there unless
  * it is NULL, and returns what that returned plus @frames. The first
- * instruction is emulated.
+ * instruction is emulated. They and spin() keep frame pointers.
  */
 long recurse(long frames, long (*bottom)(void *arg), void *arg);
 long recurse_b(long frames, long (*bottom)(void *arg), void *arg);
+extern const char recurse_end[];
+/* Spends @rounds rounds between spin_at and spin_end; returns 0. */
+long spin(void *rounds);
+extern const char spin_at[], spin_end[];
 
 /* Three functions of which each jumps to the next; returns 3. */
 long tail_a(void);

@@ -48,7 +48,19 @@ function \name
 	call *%rsi
 2:	pop %rbp
 	ret
+label \name\()_end
 .endr
+
+function spin
+	push %rbp
+	mov %rsp, %rbp
+label spin_at
+	dec %rdi
+	jg spin_at
+label spin_end
+	xor %eax, %eax
+	pop %rbp
+	ret
 
 function tail_a
 	nop
