@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What C and the Rust uprobes tell each other about beside
+ * include/linux/uprobes.h: the headers that bindgen must see, constants it
+ * cannot evaluate, and the objects that only C can define (shims.c).
+ */
+#ifndef _UPROBES_RS_SHIMS_H
+#define _UPROBES_RS_SHIMS_H
+
+#include <linux/fs.h>
+#include <linux/highmem.h>
+#include <linux/kdebug.h>
+#include <linux/khugepaged.h>
+#include <linux/mmu_notifier.h>
+#include <linux/oom.h>
+#include <linux/pagemap.h>
+#include <linux/pagewalk.h>
+#include <linux/percpu-rwsem.h>
+#include <linux/ptrace.h>
+#include <linux/ratelimit_types.h>
+#include <linux/rcupdate_trace.h>
+#include <linux/rmap.h>
+#include <linux/sched.h>
+#include <linux/sched/mm.h>
+#include <linux/seqlock.h>
+#include <linux/shmem_fs.h>
+#include <linux/srcu.h>
+#include <linux/swap.h>
+#include <linux/task_work.h>
+#include <linux/timer.h>
+#include <linux/uaccess.h>
+#include <linux/uprobes.h>
+
+/* Keeps fork from copying an address space while a probe is placed or taken away. */
+extern struct percpu_rw_semaphore uprobes_dup_mmap_sem;
+
+/* Readers are pending returns; see lease.rs. */
+extern struct srcu_struct uprobes_srcu;
+
+/* Writers of the probe tree; see tree.rs. */
+extern spinlock_t uprobes_tree_lock;
+extern seqcount_spinlock_t uprobes_tree_seq;
+
+/* Limits what is said about returns that are not watched; see uretprobe.rs. */
+extern struct ratelimit_state uprobes_omission_ratelimit;
+
+/* Hears of breakpoint and single-step traps, through the architecture. */
+extern struct notifier_block uprobes_exception_nb;
+
+#ifdef __BINDGEN__
+/*
+ * Whether bindgen can evaluate the original macros depends on the architecture
+ * and the configuration, hence names of their own.
+ */
+const vm_flags_t RUST_CONST_HELPER_UPROBES_VM_SEALED_SYSMAP = VM_SEALED_SYSMAP;
+const size_t RUST_CONST_HELPER_UPROBE_INSN_BYTES = sizeof(((struct arch_uprobe *)0)->insn);
+const size_t RUST_CONST_HELPER_UPROBE_IXOL_BYTES = sizeof(((struct arch_uprobe *)0)->ixol);
+const uprobe_opcode_t RUST_CONST_HELPER_UPROBES_SWBP_INSN = UPROBE_SWBP_INSN;
+const size_t RUST_CONST_HELPER_UPROBES_SWBP_INSN_SIZE = UPROBE_SWBP_INSN_SIZE;
+#endif
+
+#endif /* _UPROBES_RS_SHIMS_H */
