@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A pending return's hold on its probe.
+//!
+//! [`Pending`] has the layout of C's `struct hprobe`. The state word in it (`lease.rs`) decides who
+//! owns what; here its verdicts become values that release what they own when they are dropped:
+//! an SRCU reader, a counted reference, or nothing.
+
+use core::ptr::NonNull;
+
+use kernel::{
+    bindings,
+    sync::{
+        atomic::{
+            ordering::Relaxed,
+            Atomic, //
+        },
+        srcu_fast_updown::{
+            Domain,
+            Guard,
+            Reader,
+            SrcuFastUpdown, //
+        },
+    },
+};
+
+use crate::{
+    lease::{
+        State,
+        Successor,
+        Word, //
+    },
+    probe::{
+        Probe,
+        ProbeRef, //
+    },
+};
+
+/// The SRCU domain that keeps leased probes.
+pub(crate) struct Returns;
+
+// SAFETY: Always the same static instance, initialised in shims.c.
+unsafe impl Domain for Returns {
+    #[inline]
+    fn srcu() -> &'static SrcuFastUpdown {
+        // SAFETY: `uprobes_srcu` is static and statically initialised.
+        unsafe { SrcuFastUpdown::from_raw(&raw mut bindings::uprobes_srcu) }
+    }
+}
+
+/// A hold on a probe that other CPUs may change from leased to something else.
+///
+/// # Invariants
+///
+/// - [`State::Leased`]: `reader` is an open reader, opened while `probe` was certain to be alive.
+/// - [`State::Stable`]: `probe` has one count that belongs to this.
+/// - `reader` and `probe` change only while nobody else can see this.
+#[repr(C)]
+pub(crate) struct Pending {
+    word: Word,
+    reader: Atomic<*mut bindings::srcu_ctr>,
+    probe: Atomic<*mut Probe>,
+}
+
+/// What the owner of a pending return took out of it.
+pub(crate) enum Held {
+    /// The probe lives until the reader is released. It may have been unregistered.
+    Leased {
+        probe: NonNull<Probe>,
+        _reader: Reader<Returns>,
+    },
+    /// The probe is counted.
+    Stable(ProbeRef),
+    /// The last registration went while the return was pending.
+    Nothing,
+}
+
+impl Held {
+    /// The probe, alive for as long as this is.
+    #[inline]
+    pub(crate) fn probe(&self) -> Option<&Probe> {
+        match self {
+            // SAFETY: The open reader keeps the probe from being freed.
+            Held::Leased { probe, .. } => Some(unsafe { probe.as_ref() }),
+            Held::Stable(probe) => Some(probe),
+            Held::Nothing => None,
+        }
+    }
+}
+
+impl Pending {
+    /// Holds nothing yet.
+    pub(crate) const fn new() -> Self {
+        Self {
+            word: Word::new(State::Consumed),
+            reader: Atomic::new(core::ptr::null_mut()),
+            probe: Atomic::new(core::ptr::null_mut()),
+        }
+    }
+
+    /// Begins a lease. Nobody else may see `self` yet.
+    #[inline]
+    pub(crate) fn lease(&self, probe: &Probe, reader: Reader<Returns>) {
+        self.probe
+            .store(core::ptr::from_ref(probe).cast_mut(), Relaxed);
+        // INVARIANT: The reader was opened while the caller had `probe`.
+        self.reader.store(reader.into_raw(), Relaxed);
+        self.word.reset(State::Leased);
+    }
+
+    /// Begins with a counted probe, or with none. Nobody else may see `self` yet.
+    pub(crate) fn settle(&self, probe: Option<ProbeRef>) {
+        match probe {
+            Some(probe) => {
+                // INVARIANT: The count that `probe` owned is ours.
+                self.probe.store(probe.into_raw().as_ptr(), Relaxed);
+                self.word.reset(State::Stable);
+            }
+            None => self.word.reset(State::Gone),
+        }
+    }
+
+    /// Takes what is held. Owner only.
+    #[inline]
+    pub(crate) fn consume(&self) -> Held {
+        let state = self.word.consume();
+        if !matches!(state, State::Leased | State::Stable) {
+            return Held::Nothing;
+        }
+        // SAFETY: In both states `probe` was stored, and is not null.
+        let probe = unsafe { NonNull::new_unchecked(self.probe.load(Relaxed)) };
+        if state == State::Stable {
+            // SAFETY: By the type's invariants there is a count, and the word gave it to us.
+            return Held::Stable(unsafe { ProbeRef::from_raw(probe) });
+        }
+        // SAFETY: By the type's invariants the reader is open, and the word gave it to us.
+        let _reader = unsafe { Reader::from_raw(self.reader.load(Relaxed)) };
+        Held::Leased { probe, _reader }
+    }
+
+    /// Ends the lease, if it is one. Any context.
+    pub(crate) fn expire(&self, guard: &Guard<'_>) {
+        drop(self.expire_and_share(guard, |_| None));
+    }
+
+    /// Ends the lease, if it is one, and returns a reference of the caller's own to the probe if
+    /// it is not dying.
+    pub(crate) fn expire_for_copy(&self, guard: &Guard<'_>) -> Option<ProbeRef> {
+        if self.word.peek() == State::Stable {
+            // SAFETY: Only the owner, who is the caller, can take the count away.
+            return unsafe { self.probe() }.try_get();
+        }
+        self.expire_and_share(guard, |probe| Some(probe.clone()))
+    }
+
+    /// The probe behind a lease that is looked at from outside.
+    ///
+    /// # Safety
+    ///
+    /// The state must have been leased after the caller's SRCU guard began, or be stable and stay
+    /// so.
+    unsafe fn probe(&self) -> &Probe {
+        // SAFETY: By the function's contract the probe is not freed: it was named by an open
+        // lease within the guard's critical section, or is counted.
+        unsafe { &*self.probe.load(Relaxed) }
+    }
+
+    /// Ends the lease; `share` says what the caller gets if the probe could be counted.
+    fn expire_and_share(
+        &self,
+        _guard: &Guard<'_>,
+        share: impl FnOnce(&ProbeRef) -> Option<ProbeRef>,
+    ) -> Option<ProbeRef> {
+        if self.word.peek() != State::Leased {
+            return None;
+        }
+        // Read before the word changes: afterwards the owner may begin anew.
+        let reader = self.reader.load(Relaxed);
+        // SAFETY: The lease was open a moment ago, within the guard's critical section, so the
+        // grace period that would free the probe has not ended.
+        let counted = unsafe { self.probe() }.try_get();
+        let shared = counted.as_ref().and_then(share);
+        let successor = match counted {
+            Some(_) => Successor::Stable,
+            None => Successor::Gone,
+        };
+        if self.word.end(successor) {
+            // INVARIANT: The count now belongs to the stable state.
+            core::mem::forget(counted);
+            // SAFETY: The word gave the reader to us.
+            drop(unsafe { Reader::<Returns>::from_raw(reader) });
+        }
+        shared
+    }
+}
