@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A trap: finding the probe, running its consumers, and getting the thread past the instruction.
+//!
+//! Runs in the hit thread on its way back to user space, with interrupts on; may sleep. The probe
+//! found is kept by a Tasks Trace guard, which lasts until the consumers have run and the
+//! instruction was emulated or copied; nothing is counted, and nothing shared is written.
+
+use kernel::{
+    bindings,
+    mm::MmWithUser,
+    sync::rcu_tasks_trace,
+    task::CurrentTask, //
+};
+
+use crate::{
+    arch::{
+        Insn,
+        Regs, //
+    },
+    attach,
+    consumer::{
+        Consumer,
+        Verdict, //
+    },
+    lookup::{
+        self,
+        Miss, //
+    },
+    mm::{
+        Flag,
+        Flags, //
+    },
+    probe::Probe,
+    returns::Draft,
+    step,
+    task::Thread,
+    uretprobe,
+    xol, //
+};
+
+/// Could a breakpoint trap of the current task be ours? Interrupts are off.
+#[inline]
+pub(crate) fn expects_breakpoint(current: &CurrentTask) -> bool {
+    let Some(mm) = current.mm() else {
+        return false;
+    };
+    // Without a breakpoint there may still be hijacked returns, to a trampoline with one.
+    mm.has(Flag::HasUprobes)
+        || Thread::current(current).is_some_and(|thread| !thread.returns().is_empty())
+}
+
+/// Handles what the notifiers have announced: a breakpoint, or the end of a step.
+pub(crate) fn resume(current: &CurrentTask, regs: &Regs) {
+    match Thread::current(current) {
+        Some(thread) if thread.step().is_active() => step::finish(thread, regs),
+        _ => {
+            if let Some(mm) = current.mm() {
+                handle_breakpoint(current, mm, regs);
+            }
+        }
+    }
+}
+
+fn handle_breakpoint(current: &CurrentTask, mm: &MmWithUser, regs: &Regs) {
+    let vaddr = regs.breakpoint();
+    if xol::area(mm).is_some_and(|area| area.trampoline() == vaddr) {
+        uretprobe::handle_trampoline(current, regs);
+        return;
+    }
+    let guard = rcu_tasks_trace::read_lock();
+    match lookup::find(mm, vaddr, &guard) {
+        Ok(probe) => {
+            // In advance: the consumers shall see it, and may change it.
+            regs.set_ip(vaddr);
+            handle_probe(current, mm, probe, regs, vaddr, &guard);
+        }
+        // SAFETY: Sends a signal to the current task.
+        Err(Miss::Foreign) => unsafe { bindings::force_sig(bindings::SIGTRAP as _) },
+        // Whatever is there now is executed, or faults.
+        Err(Miss::Stale) => regs.set_ip(vaddr),
+    }
+}
+
+/// Runs the consumers, then the instruction. If something is in the way, the thread stays before
+/// the instruction and hits the breakpoint, if there still is one, again.
+fn handle_probe(
+    current: &CurrentTask,
+    mm: &MmWithUser,
+    probe: &Probe,
+    regs: &Regs,
+    vaddr: usize,
+    guard: &rcu_tasks_trace::Guard,
+) {
+    // The breakpoint may be that of a predecessor, and this probe not be analysed yet.
+    let Some(insn) = probe.insn() else {
+        return;
+    };
+    let Ok(thread) = Thread::current_or_new(current) else {
+        return;
+    };
+    if insn.ignores(regs) {
+        return;
+    }
+    run_consumers(thread, mm, probe, insn, regs, guard);
+    insn.optimize(vaddr);
+    // A consumer that has sent the thread elsewhere does not want the instruction executed.
+    if regs.ip() != vaddr || insn.emulate(regs) {
+        return;
+    }
+    // If it fails, the thread stays where it is.
+    let _ = step::begin(thread, mm, insn, regs, vaddr);
+}
+
+/// Handles a hit that came by a system call, from code that the architecture put in place of the
+/// breakpoint and that gets past the instruction itself. May sleep.
+pub(crate) fn handle_syscall(current: &CurrentTask, regs: &Regs, vaddr: usize) {
+    let Some(mm) = current.mm() else {
+        return;
+    };
+    let guard = rcu_tasks_trace::read_lock();
+    let Ok(probe) = lookup::find(mm, vaddr, &guard) else {
+        return;
+    };
+    let (Some(insn), Ok(thread)) = (probe.insn(), Thread::current_or_new(current)) else {
+        return;
+    };
+    if insn.ignores(regs) {
+        return;
+    }
+    run_consumers(thread, mm, probe, insn, regs, &guard);
+}
+
+/// The return that consumers of a hit want to hear of.
+enum Wanted<'t> {
+    Nothing,
+    Return(Draft<'t>),
+    /// There was no memory for it.
+    Lost,
+}
+
+impl<'t> Wanted<'t> {
+    /// Adds a consumer. May sleep.
+    #[inline]
+    fn by(self, consumer: &Consumer, cookie: u64, thread: &'t Thread) -> Self {
+        let draft = match self {
+            Wanted::Nothing => thread.returns().draft(),
+            Wanted::Return(draft) => Ok(draft),
+            Wanted::Lost => return Wanted::Lost,
+        };
+        let draft = draft.and_then(|mut draft| {
+            if consumer.is_session() {
+                draft.push_cookie(consumer.id(), cookie)?;
+            }
+            Ok(draft)
+        });
+        draft.map_or(Wanted::Lost, Wanted::Return)
+    }
+}
+
+fn run_consumers(
+    thread: &Thread,
+    mm: &MmWithUser,
+    probe: &Probe,
+    insn: &Insn,
+    regs: &Regs,
+    guard: &rcu_tasks_trace::Guard,
+) {
+    let mut wanted = Wanted::Nothing;
+    let mut asked = false;
+    let mut all_refuse = true;
+
+    thread.set_handled(Some(insn));
+    for consumer in probe.consumers().iter(guard) {
+        let mut cookie = 0;
+        let verdict = consumer.entered(regs, &mut cookie);
+        asked = true;
+        all_refuse &= verdict == Verdict::Remove;
+        if verdict == Verdict::Keep && consumer.watches_return() {
+            wanted = wanted.by(consumer, cookie, thread);
+        }
+    }
+    thread.set_handled(None);
+
+    if let Wanted::Return(draft) = wanted {
+        uretprobe::hijack(thread, mm, probe, regs, draft);
+    }
+    if asked && all_refuse {
+        remove_here(probe, mm);
+    }
+}
+
+/// Takes the breakpoint out of the current address space, if no consumer's filter wants it there.
+#[cold]
+fn remove_here(probe: &Probe, mm: &MmWithUser) {
+    let _registration = probe.registration().read();
+    // SAFETY: The address space is valid.
+    if !unsafe { probe.consumers().wants(mm.as_raw()) } {
+        // If it fails, the breakpoint is hit again, and removed then.
+        let _ = attach::unapply(probe, mm);
+    }
+}

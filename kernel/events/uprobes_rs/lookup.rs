@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! From the address of a trap to the probe that is there.
+//!
+//! The address leads to a mapping, the mapping to a file and an offset, and those to a probe. The
+//! common case takes no lock: the mapping is looked at while it may be changing, every value is
+//! taken for garbage, and only the address space's sequence, read before all else and found
+//! unchanged after all else, makes the answer true. If it is not, the same is done again under
+//! `mmap_lock`.
+
+use core::ptr;
+
+use kernel::{
+    bindings,
+    ffi::c_void,
+    mm::{
+        Mm,
+        MmWithUser, //
+    },
+    prelude::*,
+    sync::{
+        rcu,
+        rcu_tasks_trace, //
+    },
+};
+
+use crate::{
+    arch,
+    breakpoint,
+    hooks,
+    mm::{
+        Flag,
+        Flags,
+        Vma, //
+    },
+    probe::Probe,
+    tree::{
+        self,
+        InodeId,
+        Key, //
+    }, //
+};
+
+/// Why there is no probe at an address.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Miss {
+    /// There is a breakpoint, and it is not ours.
+    Foreign,
+    /// There is none any more, or the address cannot be read: the instruction has to be tried
+    /// again.
+    Stale,
+}
+
+/// Finds the probe at `vaddr` of the current address space. May sleep.
+#[inline]
+pub(crate) fn find<'g>(
+    mm: &MmWithUser,
+    vaddr: usize,
+    guard: &'g rcu_tasks_trace::Guard,
+) -> Result<&'g Probe, Miss> {
+    match speculate(mm, vaddr, guard) {
+        Some(probe) => Ok(probe),
+        None => find_locked(mm, vaddr, guard),
+    }
+}
+
+/// Finds the probe without a lock, or finds nothing that can be relied on.
+#[inline]
+fn speculate<'g>(mm: &Mm, vaddr: usize, guard: &'g rcu_tasks_trace::Guard) -> Option<&'g Probe> {
+    // A mapping is not freed while this is held, but it may be reused.
+    let _rcu = rcu::read_lock();
+    let mut seq = 0;
+    // SAFETY: The address space is alive.
+    if !unsafe { bindings::mmap_lock_speculate_try_begin(mm.as_raw(), &mut seq) } {
+        return None;
+    }
+    // SAFETY: The lookup is allowed under RCU, and what it finds stays readable.
+    let vma = unsafe { bindings::vma_lookup(mm.as_raw(), vaddr) };
+    if vma.is_null() {
+        return None;
+    }
+    // SAFETY: The mapping is readable; the values may be garbage.
+    let (file, start) = unsafe {
+        (
+            (&raw const (*vma).vm_file).read_volatile(),
+            (&raw const (*vma).__bindgen_anon_1.__bindgen_anon_1.vm_start).read_volatile(),
+        )
+    };
+    if file.is_null() {
+        return None;
+    }
+    // SAFETY: As above; memory of files stays that of files while RCU is held, so the field can be
+    // read, though it may be another file's by now.
+    let (offset, inode) = unsafe {
+        (
+            bindings::vma_start_pgoff(vma) << kernel::page::PAGE_SHIFT,
+            (&raw const (*file).f_inode).read_volatile(),
+        )
+    };
+    let key = Key {
+        inode: InodeId::new(inode),
+        offset: offset.wrapping_add(vaddr.wrapping_sub(start)) as i64,
+    };
+    let probe = tree::find(key, guard)?;
+    // SAFETY: The address space is alive.
+    if unsafe { bindings::mmap_lock_speculate_retry(mm.as_raw(), seq) } {
+        return None;
+    }
+    Some(probe)
+}
+
+#[cold]
+fn find_locked<'g>(
+    mm: &MmWithUser,
+    vaddr: usize,
+    guard: &'g rcu_tasks_trace::Guard,
+) -> Result<&'g Probe, Miss> {
+    let lock = mm.mmap_read_lock();
+    let found = lock.vma_lookup(vaddr).ok_or(Miss::Stale).and_then(|vma| {
+        // SAFETY: The lock is held.
+        let vma = unsafe { Vma::from_raw(vma.as_ptr()) };
+        vma.inode()
+            .and_then(|inode| {
+                let offset = vma.vaddr_to_offset(vaddr);
+                tree::find(Key { inode, offset }, guard)
+            })
+            .ok_or_else(|| miss_at(vaddr))
+    });
+    if found.is_err() {
+        refresh_mark(mm);
+    }
+    found
+}
+
+/// Brings the mark that the address space has probes up to date, if somebody has asked for it. The
+/// address space must be locked.
+fn refresh_mark(mm: &MmWithUser) {
+    if mm.has(Flag::RecalcUprobes) {
+        mm.clear(Flag::RecalcUprobes);
+        // SAFETY: The only caller holds the lock.
+        unsafe { hooks::recalc(mm.as_raw()) };
+    }
+}
+
+/// Tells a foreign breakpoint from one that has gone. The address space must be locked.
+fn miss_at(vaddr: usize) -> Miss {
+    let mut opcode = [0; size_of::<bindings::uprobe_opcode_t>()];
+    match read_opcode(vaddr, &mut opcode) {
+        Ok(()) if arch::is_trap(&opcode) => Miss::Foreign,
+        _ => Miss::Stale,
+    }
+}
+
+/// Reads an opcode of the current process, as a debugger would if it cannot do so itself.
+fn read_opcode(vaddr: usize, opcode: &mut [u8]) -> Result {
+    // SAFETY: `opcode` has that length. The function does not fault in pages, so that it does not
+    // need the lock that the caller holds.
+    let missed = unsafe {
+        bindings::copy_from_user_nofault(
+            opcode.as_mut_ptr().cast(),
+            vaddr as *const c_void,
+            opcode.len(),
+        )
+    };
+    if missed == 0 {
+        return Ok(());
+    }
+    let mut page = ptr::null_mut();
+    // SAFETY: The caller holds the address space's lock.
+    let pages = unsafe { bindings::get_user_pages(vaddr, 1, bindings::FOLL_FORCE, &mut page) };
+    if pages != 1 {
+        return Err(EFAULT);
+    }
+    // SAFETY: The page is ours until it is put.
+    unsafe {
+        breakpoint::copy_from_page(page, vaddr, opcode);
+        bindings::put_page(page);
+    }
+    Ok(())
+}

@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a thread carries between hits.
+//!
+//! A [`Thread`] begins with C's `struct uprobe_task`, to which `task_struct` points, because perf
+//! reads the pending returns in it and the architecture its own part, the addresses of a step and
+//! the instruction being handled. It is made at the thread's first hit, or by a fork with pending
+//! returns, and freed at exec and exit. Everything in it is the owner's, except that the lease timer
+//! walks the pending returns (`returns.rs`).
+
+use core::ptr;
+
+use kernel::{
+    alloc::AllocError,
+    bindings,
+    container_of,
+    prelude::*,
+    sync::{
+        atomic::{
+            ordering::Relaxed,
+            Atomic, //
+        },
+        seqcount::SeqCount,
+        srcu_fast_updown::Domain, //
+    },
+    task::CurrentTask,
+    time::msecs_to_jiffies,
+    types::Opaque, //
+};
+
+use crate::{
+    arch::Insn,
+    pending::Returns,
+    returns::{
+        self,
+        Stack, //
+    },
+    step::Step,
+    xol::SlotCache, //
+};
+
+/// After this many milliseconds pending returns stop to be leases.
+const LEASE_MS: u32 = 100;
+
+/// A thread that has hit a probe.
+#[repr(C)]
+pub(crate) struct Thread {
+    utask: Opaque<bindings::uprobe_task>,
+    step: Step,
+    slots: SlotCache,
+}
+
+impl Thread {
+    /// What the current task carries, if it has hit a probe before.
+    #[inline]
+    pub(crate) fn current(task: &CurrentTask) -> Option<&Thread> {
+        // SAFETY: The current task's own `utask` is null or the first field of a `Thread`, which
+        // lives until the task's exec or exit.
+        unsafe { (*task.as_ptr()).utask.cast::<Thread>().as_ref() }
+    }
+
+    /// The same, made if there is none. May sleep.
+    #[inline]
+    pub(crate) fn current_or_new(task: &CurrentTask) -> Result<&Thread, AllocError> {
+        match Self::current(task) {
+            Some(thread) => Ok(thread),
+            None => Self::attach(task.as_ptr()),
+        }
+    }
+
+    /// Gives a task that has none a new `Thread`; it is the current task, or one that does not run
+    /// yet. May sleep.
+    #[cold]
+    fn attach<'a>(task: *mut bindings::task_struct) -> Result<&'a Thread, AllocError> {
+        let thread = KBox::into_raw(KBox::new(Self::new(), GFP_KERNEL)?);
+        // SAFETY: The box is new, and does not move any more.
+        unsafe {
+            let utask = (*thread).utask.get();
+            bindings::timer_setup(&raw mut (*utask).ri_timer, Some(on_timer), 0);
+            SeqCount::init(
+                &raw mut (*utask).ri_seqcount,
+                c"uprobes::returns",
+                kernel::static_lock_class!(),
+            );
+            (*task).utask = utask;
+            Ok(&*thread)
+        }
+    }
+
+    fn new() -> Self {
+        Self {
+            utask: Opaque::zeroed(),
+            step: Step::new(),
+            slots: SlotCache::new(),
+        }
+    }
+
+    /// Frees what `task` carries, in its exec or exit. May sleep.
+    ///
+    /// # Safety
+    ///
+    /// `task` must be the current task, or one that does not run and is not seen by others.
+    pub(crate) unsafe fn release(task: *mut bindings::task_struct) {
+        // SAFETY: `task` is valid by the function's contract.
+        let slot = unsafe { &raw mut (*task).utask };
+        // Before anything is freed: perf may look at any moment, in an interrupt.
+        //
+        // SAFETY: The field is valid, and others of this CPU read it only.
+        let thread = unsafe { Atomic::from_ptr(slot) }.xchg(ptr::null_mut(), Relaxed);
+        if thread.is_null() {
+            return;
+        }
+        // SAFETY: The pointer came from a box, in `attach()`.
+        let thread = unsafe { KBox::from_raw(thread.cast::<Thread>()) };
+        kernel::warn_on!(thread.step.is_active());
+        // SAFETY: The timer was set up in `attach()`.
+        unsafe { bindings::timer_delete_sync(&raw mut (*thread.utask.get()).ri_timer) };
+        thread.returns().clear();
+        thread.slots.leave();
+    }
+
+    /// As C names it.
+    #[inline]
+    fn utask(&self) -> *mut bindings::uprobe_task {
+        self.utask.get()
+    }
+
+    /// Its pending returns.
+    #[inline]
+    pub(crate) fn returns(&self) -> Stack<'_> {
+        // SAFETY: A `&Thread` is held by the owner only; see `current()` and `attach()`.
+        unsafe { Stack::from_raw(self.utask()) }
+    }
+
+    /// The instruction that it executes out of line.
+    #[inline]
+    pub(crate) fn step(&self) -> &Step {
+        &self.step
+    }
+
+    #[inline]
+    pub(crate) fn slots(&self) -> &SlotCache {
+        &self.slots
+    }
+
+    /// The address of the instruction being stepped.
+    #[inline]
+    pub(crate) fn step_vaddr(&self) -> usize {
+        // SAFETY: The field is the owner's, and always initialised.
+        unsafe { (*self.utask()).__bindgen_anon_1.__bindgen_anon_1.vaddr }
+    }
+
+    /// Tells the architecture where the instruction being stepped is, and where its slot.
+    #[inline]
+    pub(crate) fn set_step(&self, vaddr: usize, slot: usize) {
+        // SAFETY: The fields are the owner's.
+        unsafe {
+            (*self.utask()).__bindgen_anon_1.__bindgen_anon_1.vaddr = vaddr;
+            (*self.utask()).xol_vaddr = slot;
+        }
+    }
+
+    /// Tells the architecture's functions that handlers call which instruction was hit.
+    #[inline]
+    pub(crate) fn set_handled(&self, insn: Option<&Insn>) {
+        let insn = insn.map_or(ptr::null_mut(), Insn::as_ptr);
+        // SAFETY: The field is the owner's.
+        unsafe { (*self.utask()).auprobe = insn };
+    }
+
+    /// Makes sure that a lease which has just begun does not last.
+    ///
+    /// A timer that runs already is left alone, so that a lease may end sooner than others, but a
+    /// thread with frequent hits neither moves its timer each time nor puts the end off for ever.
+    #[inline]
+    pub(crate) fn limit_lease(&self) {
+        // SAFETY: The timer was set up in `attach()`.
+        unsafe {
+            let timer = &raw mut (*self.utask()).ri_timer;
+            if !bindings::timer_pending(timer) {
+                bindings::mod_timer(timer, bindings::get_jiffies() + msecs_to_jiffies(LEASE_MS));
+            }
+        }
+    }
+}
+
+/// Ends the leases of a thread. Softirq, on any CPU.
+unsafe extern "C" fn on_timer(timer: *mut bindings::timer_list) {
+    // SAFETY: The timer was set up by `Thread::attach()`, as a field of that structure.
+    let utask = unsafe { container_of!(timer, bindings::uprobe_task, ri_timer) };
+    // Keeps the probes of leases that are looked at from being freed.
+    let guard = Returns::srcu().read_lock();
+    // SAFETY: `Thread::release()` waits for the timer before it frees, and a timer does not run
+    // twice at the same time.
+    unsafe { returns::expire_all(utask, &guard) };
+}
+
+/// Copies the pending returns of the current task to a child that has just been made, if the child
+/// will return through them. May sleep.
+///
+/// # Safety
+///
+/// `child` must not run yet.
+unsafe fn copy_returns(
+    parent: &Thread,
+    child: *mut bindings::task_struct,
+) -> Result<(), AllocError> {
+    let copy = Thread::attach(child)?;
+    // Keeps probes from being freed between the end of a lease and the child's reference.
+    let guard = Returns::srcu().read_lock();
+    copy.returns().copy_from(parent.returns(), &guard)
+}
+
+/// What a new task is to its maker, as far as pending returns go.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kinship {
+    /// A thread with a stack of its own, which returns through nothing that is pending.
+    Thread,
+    /// A child that borrows the address space, and the stack, until it execs or exits.
+    Borrower,
+    /// A child with a copy of the address space.
+    Copy,
+}
+
+/// Prepares a task that is being made. May sleep.
+///
+/// # Safety
+///
+/// `child` must be a new task that does not run yet, made by the current one.
+pub(crate) unsafe fn fork(parent: &CurrentTask, child: *mut bindings::task_struct, kin: Kinship) {
+    // SAFETY: The child is valid, and nobody else looks at its field.
+    unsafe { (*child).utask = ptr::null_mut() };
+    let Some(thread) = Thread::current(parent) else {
+        return;
+    };
+    if thread.returns().is_empty() || kin == Kinship::Thread {
+        return;
+    }
+    // SAFETY: The child does not run yet.
+    if unsafe { copy_returns(thread, child) }.is_err() {
+        // SAFETY: The child is valid.
+        unsafe { warn(child, "dup ret instances") };
+        return;
+    }
+    let area = parent.mm().and_then(|mm| crate::xol::area(mm));
+    let Some(area) = area else {
+        // SAFETY: The child is valid.
+        unsafe { warn(child, "dup xol area") };
+        return;
+    };
+    if kin == Kinship::Copy && CopyArea::schedule(child, area.trampoline()).is_err() {
+        // SAFETY: The child is valid.
+        unsafe { warn(child, "dup xol area") };
+    }
+}
+
+/// Work for a child on its way to user space: the trampoline that the copied stack returns to has
+/// to be there, at the same address.
+struct CopyArea {
+    work: Opaque<bindings::callback_head>,
+    trampoline: usize,
+}
+
+impl CopyArea {
+    fn schedule(child: *mut bindings::task_struct, trampoline: usize) -> Result {
+        let this = KBox::new(
+            Self {
+                work: Opaque::zeroed(),
+                trampoline,
+            },
+            GFP_KERNEL,
+        )?;
+        let this = KBox::into_raw(this);
+        // SAFETY: The box is alive until `run()`, which takes it back.
+        let added = unsafe {
+            let work = (*this).work.get();
+            (*work).func = Some(Self::run);
+            bindings::task_work_add(child, work, bindings::task_work_notify_mode_TWA_RESUME)
+        };
+        if added != 0 {
+            // SAFETY: The work was not accepted, so the box is ours again.
+            drop(unsafe { KBox::from_raw(this) });
+        }
+        kernel::error::to_result(added)
+    }
+
+    unsafe extern "C" fn run(work: *mut bindings::callback_head) {
+        let work = work.cast::<Opaque<bindings::callback_head>>();
+        // SAFETY: `schedule()` added the field of a box.
+        let this = unsafe { KBox::from_raw(container_of!(work, CopyArea, work)) };
+        let task = kernel::current!();
+        let Some(mm) = task.mm() else {
+            return;
+        };
+        if crate::xol::create(mm, Some(this.trampoline)).is_err() && !is_being_killed() {
+            warn_current("dup xol area");
+        }
+    }
+}
+
+/// Is a fatal signal pending for the current task?
+pub(crate) fn is_being_killed() -> bool {
+    // SAFETY: The current task is valid.
+    unsafe { bindings::fatal_signal_pending(kernel::current!().as_ptr()) != 0 }
+}
+
+/// Says in the log what could not be done for the current task.
+#[cold]
+pub(crate) fn warn_current(what: &str) {
+    // SAFETY: The current task is valid.
+    unsafe { warn(kernel::current!().as_ptr(), what) }
+}
+
+/// # Safety
+///
+/// `task` must be valid.
+unsafe fn warn(task: *mut bindings::task_struct, what: &str) {
+    // SAFETY: The name is a string with an end; a torn one is still that.
+    let comm = unsafe { CStr::from_char_ptr((&raw const (*task).comm).cast()) };
+    // SAFETY: By the function's contract.
+    let pid = unsafe { (*task).pid };
+    pr_warn!("uprobe: {}:{} failed to {}\n", comm, pid, what);
+}

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! User-space probes, in place of `kernel/events/uprobes.c`.
+//!
+//! A probe is a breakpoint at an offset of a file, in every process that maps it, and a list of
+//! consumers that are called when it is hit. What is where, from top to bottom; each file relies on
+//! those below it only:
+//!
+//! ```text
+//!  entry                                    what C calls
+//!  hit  uretprobe  step  attach  hooks      what happens: traps, returns, steps, registrations
+//!  lookup  breakpoint  refctr  xol  task    what it is done with
+//!  returns  insn                            pending returns; the instruction in its file
+//!  probe  consumer  tree  pending           what is probed, and what keeps it alive
+//!  lease  slots                             who owns what: state machines on atomics
+//!  arch  mm                                 the architecture and address spaces, with types
+//! ```
+//!
+//! `Documentation/trace/uprobes-rust.rst` explains the design.
+
+#![allow(
+    clippy::useless_conversion,
+    reason = "the widths of some C types depend on the architecture"
+)]
+
+#[allow(
+    unused_imports,
+    reason = "`#[export]` names bindings of functions that this crate defines"
+)]
+use kernel::prelude::*;
+
+mod arch;
+mod attach;
+mod breakpoint;
+mod consumer;
+pub mod entry;
+mod hit;
+mod hooks;
+mod insn;
+mod lease;
+mod lookup;
+mod mm;
+mod pending;
+mod probe;
+mod refctr;
+mod returns;
+mod slots;
+mod step;
+mod task;
+mod tree;
+mod uretprobe;
+mod xol;
+
+/// What this crate's lines in the kernel log begin with.
+const __LOG_PREFIX: &[u8] = b"uprobes\0";
