@@ -166,6 +166,7 @@ impl Builder<'_> {
                     .run(&self.cache.log("copy-objects"))
             },
         )?;
+        move_records(&copy.join("tools"), &sibling, objects)?;
         fs::rename(&copy, objects).with_context(|| objects.display().to_string())
     }
 
@@ -191,6 +192,29 @@ impl Builder<'_> {
         kconfig::check(&wanted, &read(&config)?)?;
         stamp.write(&wanted)
     }
+}
+
+/// Corrects what `make` has recorded about the host tools in a copied tree: they are built with
+/// absolute paths, and if one of them had to be built again, so would everything that it checks.
+fn move_records(folder: &Path, from: &Path, to: &Path) -> Result<()> {
+    let (from, to) = (from.display().to_string(), to.display().to_string());
+    for entry in fs::read_dir(folder).with_context(|| folder.display().to_string())? {
+        let entry = entry?;
+        let path = entry.path();
+        if entry.file_type()?.is_dir() {
+            move_records(&path, from.as_ref(), to.as_ref())?;
+        } else if path
+            .extension()
+            .is_some_and(|end| end == "cmd" || end == "d")
+        {
+            let record = read(&path)?;
+            if record.contains(&from) {
+                fs::write(&path, record.replace(&from, &to))
+                    .with_context(|| path.display().to_string())?;
+            }
+        }
+    }
+    Ok(())
 }
 
 fn jobs() -> String {
