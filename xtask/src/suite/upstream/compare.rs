@@ -28,12 +28,6 @@ pub(crate) enum Verdict {
     NotListed,
 }
 
-impl Verdict {
-    pub(crate) fn is_failure(self) -> bool {
-        !matches!(self, Self::Good | Self::RustBetter)
-    }
-}
-
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
