@@ -4,7 +4,11 @@
  * breakpoint is, where it is not, and that a hit is counted wherever the code
  * is called. The file holds one function at PROBED and no other code.
  */
+#include <fcntl.h>
+#include <linux/userfaultfd.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "kselftest_harness.h"
@@ -106,6 +110,32 @@ TEST_F(mapping, page_returns_to_the_file)
 	close(second);
 	EXPECT_EQ(VALUE, code_call(self->map + PROBED));
 	EXPECT_FALSE(page_is_private_copy(self->map));
+}
+
+/* Somebody who wants to be asked for missing pages is not made to miss one. */
+TEST_F(mapping, page_is_kept_for_userfaultfd)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register range = {
+		.range = { .start = (unsigned long)self->map, .len = 2 * PAGE },
+		.mode = UFFDIO_REGISTER_MODE_MISSING,
+	};
+	int uffd = syscall(SYS_userfaultfd, O_CLOEXEC), probe, second;
+
+	if (uffd < 0)
+		SKIP(return, "no userfaultfd");
+	run_on_cpu0();
+	probe = ATTACH(PROBE_ENTRY);
+	empty_page_queues();
+	second = ATTACH(PROBE_ENTRY);
+	empty_page_queues();
+	ASSERT_EQ(0, ioctl(uffd, UFFDIO_API, &api));
+	ASSERT_EQ(0, ioctl(uffd, UFFDIO_REGISTER, &range));
+	CALL(self->map, probe, 1);
+	close(probe);
+	close(second);
+	EXPECT_TRUE(page_is_private_copy(self->map));
+	EXPECT_EQ(VALUE, code_call(self->map + PROBED));
 }
 
 /* A page that its owner has changed elsewhere is kept. */
