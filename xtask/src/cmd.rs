@@ -127,13 +127,25 @@ pub(crate) fn tail(log: &Path) -> String {
     let text = String::from_utf8_lossy(&bytes);
     let lines: Vec<&str> = text.lines().collect();
     let last = lines[lines.len().saturating_sub(TAIL_LINES)..].join("\n  | ");
-    let full = text.contains("No space left on device");
+    let full = text.contains("No space left on device") || is_full(log);
     let hint = if full {
         "\nthe disk is full: free some space and run the command again"
     } else {
         ""
     };
     format!("  | {last}\nthe whole log: {}{hint}", log.display())
+}
+
+/// Whether the disk that a log is on has no room; the log itself may be cut short.
+fn is_full(log: &Path) -> bool {
+    let free = Cmd::new("df")
+        .args(["--output=avail", "--block-size=1M"])
+        .arg(log)
+        .read();
+    let free = free
+        .ok()
+        .and_then(|text| text.lines().nth(1)?.trim().parse::<u64>().ok());
+    free == Some(0)
 }
 
 #[cfg(test)]

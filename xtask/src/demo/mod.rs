@@ -19,7 +19,7 @@ use crate::{
 use anyhow::{Context, Result};
 use std::{fs, path::Path};
 
-const TIME_LIMIT: u64 = 300;
+const TIME_LIMIT: u64 = 500;
 
 /// Whether everything was there that had to be.
 pub(crate) fn run(project: &Project, imp: Impl, flavour: Flavour) -> Result<bool> {

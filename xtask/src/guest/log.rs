@@ -31,7 +31,7 @@ static TROUBLE: LazyLock<Regex> = LazyLock::new(|| {
         r"soft lockup|hard LOCKUP",
         r"refcount_t:",
         r"list_(add|del) corruption",
-        r"rust_kernel: panicked|panicked at",
+        r"panicked at|out of range `errno`",
         r"Unable to handle kernel",
     ];
     Regex::new(&signs.join("|")).expect("the signs are written here")
