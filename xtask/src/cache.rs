@@ -10,7 +10,8 @@
 use anyhow::{Context, Result};
 use std::{
     env,
-    fs::{self, File},
+    fs::{self, File, TryLockError},
+    io,
     path::{Path, PathBuf},
     process,
 };
@@ -20,7 +21,7 @@ pub(crate) struct Cache {
     root: PathBuf,
 }
 
-/// While it lives, no other run of this tool changes the cache.
+/// While it lives, no other run of this tool changes a part of the cache.
 #[must_use]
 pub(crate) struct Lock {
     _file: File,
@@ -32,7 +33,7 @@ impl Cache {
     }
 
     fn open_at(root: PathBuf) -> Result<Self> {
-        for folder in ["tmp", "logs"] {
+        for folder in ["tmp", "logs", "locks"] {
             make_dir(&root.join(folder))?;
         }
         let cache = Self { root };
@@ -57,12 +58,27 @@ impl Cache {
             .with_context(|| format!("no temporary folder in {}", parent.display()))
     }
 
-    pub(crate) fn lock(&self) -> Result<Lock> {
-        let path = self.root.join("lock");
+    /// Keeps other runs of this tool from changing `what` meanwhile.
+    pub(crate) fn lock(&self, what: &str) -> Result<Lock> {
+        self.take(what, File::try_lock, File::lock)
+    }
+
+    /// Keeps other runs from changing `what`; they may use it too.
+    pub(crate) fn share(&self, what: &str) -> Result<Lock> {
+        self.take(what, File::try_lock_shared, File::lock_shared)
+    }
+
+    fn take(
+        &self,
+        what: &str,
+        attempt: fn(&File) -> Result<(), TryLockError>,
+        wait: fn(&File) -> io::Result<()>,
+    ) -> Result<Lock> {
+        let path = self.root.join("locks").join(what);
         let file = File::create(&path).with_context(|| path.display().to_string())?;
-        if file.try_lock().is_err() {
-            eprintln!("waiting for another cargo xtask to finish its preparations");
-            file.lock().with_context(|| path.display().to_string())?;
+        if attempt(&file).is_err() {
+            eprintln!("waiting for another cargo xtask that works on the {what}");
+            wait(&file).with_context(|| path.display().to_string())?;
         }
         Ok(Lock { _file: file })
     }

@@ -166,6 +166,10 @@ impl Builder<'_> {
                     .run(&self.cache.log("copy-objects"))
             },
         )?;
+        // Another run may have begun to build there meanwhile.
+        if !Stamp::of(&sibling).exists() {
+            return Ok(());
+        }
         move_records(&copy.join("tools"), &sibling, objects)?;
         fs::rename(&copy, objects).with_context(|| objects.display().to_string())
     }

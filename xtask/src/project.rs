@@ -24,6 +24,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
+/// The lock of the tree that kernels are built from: shared by builds.
+const TREE: &str = "tree";
+
 pub(crate) struct Project {
     pub(crate) cache: Cache,
     pub(crate) pins: Pins,
@@ -48,17 +51,18 @@ impl Project {
     pub(crate) fn open(arch: Arch, as_built: bool) -> Result<Self> {
         let pins = Pins::load()?;
         let cache = Cache::open()?;
-        let _lock = cache.lock()?;
+        let setup = cache.lock("setup")?;
         let repo = repository()?;
         host::prepare(&cache, &pins, arch)?;
         let apt = open_apt(&cache, &pins)?;
         let toolchain = Toolchain::get(&cache, &pins, apt.as_ref())?;
         let source = Source::get(&cache, &pins, apt.as_ref())?;
-        let tree = if as_built {
-            worktree::path(&cache, &source)
-        } else {
-            worktree::prepare(&cache, &source, &Overlay::load(&repo)?)?
-        };
+        drop(setup);
+        let tree = worktree::path(&cache, &source);
+        if !as_built {
+            let _tree = cache.lock(TREE)?;
+            worktree::prepare(&cache, &source, &Overlay::load(&repo)?)?;
+        }
         Ok(Self {
             cache,
             pins,
@@ -89,7 +93,8 @@ impl Project {
         if let Some(kernel) = known {
             return Ok(kernel);
         }
-        let _lock = self.cache.lock()?;
+        let _tree = self.cache.share(TREE)?;
+        let _objects = self.cache.lock(&variant.name())?;
         let kernel = self.builder().build(variant)?;
         self.built.borrow_mut().push(kernel.clone());
         Ok(kernel)
@@ -98,7 +103,8 @@ impl Project {
     /// Compiles the kernel's Rust with clippy in the compiler's place.
     pub(crate) fn clippy(&self, imp: Impl, flavour: Flavour) -> Result<()> {
         let overlay = Overlay::load(&self.repo)?;
-        let _lock = self.cache.lock()?;
+        let _tree = self.cache.share(TREE)?;
+        let _objects = self.cache.lock("clippy")?;
         self.builder().clippy(
             Variant::new(self.arch, imp, flavour),
             &overlay.rust_folders(),
@@ -112,7 +118,7 @@ impl Project {
     }
 
     pub(crate) fn guest(&self) -> Result<Guest> {
-        let _lock = self.cache.lock()?;
+        let _lock = self.cache.lock("guest")?;
         let root = guest::root(&self.cache, &self.pins, self.apt.as_ref(), self.arch)?;
         Ok(Guest {
             cache: self.cache.clone(),
@@ -136,7 +142,7 @@ impl Project {
 pub(crate) fn pristine() -> Result<PathBuf> {
     let pins = Pins::load()?;
     let cache = Cache::open()?;
-    let _lock = cache.lock()?;
+    let _lock = cache.lock("setup")?;
     Ok(Source::get(&cache, &pins, open_apt(&cache, &pins)?.as_ref())?.dir)
 }
 

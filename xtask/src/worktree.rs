@@ -19,7 +19,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-pub(crate) fn prepare(cache: &Cache, source: &Source, overlay: &Overlay) -> Result<PathBuf> {
+pub(crate) fn prepare(cache: &Cache, source: &Source, overlay: &Overlay) -> Result<()> {
     let tree = path(cache, source);
     let list = tree.with_added_extension("overlay");
     overlay.check_new(&source.dir)?;
@@ -48,7 +48,7 @@ pub(crate) fn prepare(cache: &Cache, source: &Source, overlay: &Overlay) -> Resu
             tree.display()
         ));
     }
-    Ok(tree)
+    Ok(())
 }
 
 pub(crate) fn path(cache: &Cache, source: &Source) -> PathBuf {

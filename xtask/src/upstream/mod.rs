@@ -32,7 +32,7 @@ pub(crate) fn programs(project: &Project, kernel: &Kernel) -> Result<PathBuf> {
         arch == Arch::X86_64,
         "what upstream's tests give on {arch} is not listed yet"
     );
-    let _lock = project.cache.lock()?;
+    let _lock = project.cache.lock("upstream")?;
     let key = format!(
         "{:016x} {:016x}\n{}",
         tree_hash(&project.tree)?,
@@ -53,7 +53,7 @@ pub(crate) fn programs(project: &Project, kernel: &Kernel) -> Result<PathBuf> {
 
 /// Builds the module for `kernel`, unless it is built; laid out as the programs are.
 pub(crate) fn module(project: &Project, kernel: &Kernel) -> Result<PathBuf> {
-    let _lock = project.cache.lock()?;
+    let _lock = project.cache.lock("upstream")?;
     let name = kernel.variant.name();
     let key = format!("{:?}\n{}", identity(&kernel.vmlinux())?, module::RECIPE);
     project
