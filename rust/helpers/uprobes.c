@@ -323,6 +323,11 @@ __rust_helper bool rust_helper_folio_free_swap(struct folio *folio)
 	return folio_free_swap(folio);
 }
 
+__rust_helper void rust_helper_folio_get(struct folio *folio)
+{
+	folio_get(folio);
+}
+
 __rust_helper void rust_helper_folio_put(struct folio *folio)
 {
 	folio_put(folio);
@@ -392,6 +397,11 @@ rust_helper_flush_cache_page(struct vm_area_struct *vma, unsigned long addr,
 			     unsigned long pfn)
 {
 	flush_cache_page(vma, addr, pfn);
+}
+
+__rust_helper void rust_helper_flush_dcache_page(struct page *page)
+{
+	flush_dcache_page(page);
 }
 
 __rust_helper void

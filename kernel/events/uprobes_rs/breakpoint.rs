@@ -71,7 +71,8 @@ pub(crate) fn install(probe: &Probe, vma: &LockedVma<'_>, vaddr: usize) -> Resul
     result
 }
 
-/// Puts the original instruction of a probe back. One that is there already is no error. May sleep.
+/// Puts the original instruction of a probe back. One that is there already is no error, nor is it
+/// if the file has been truncated: that took the process's own pages along. May sleep.
 pub(crate) fn remove(probe: &Probe, vma: &LockedVma<'_>, vaddr: usize) -> Result {
     if probe.insn().is_none() {
         // Never prepared, so it has no breakpoint anywhere: one that is found here is a debugger's.
@@ -79,7 +80,11 @@ pub(crate) fn remove(probe: &Probe, vma: &LockedVma<'_>, vaddr: usize) -> Result
     }
     vma.mm().set(Flag::RecalcUprobes);
     // SAFETY: The probe is prepared, and the address space is locked for writing.
-    to_result(unsafe { bindings::set_orig_insn(probe.arch(), vma.as_ptr(), vaddr) })
+    let result = to_result(unsafe { bindings::set_orig_insn(probe.arch(), vma.as_ptr(), vaddr) });
+    match result {
+        Err(error) if error == EFAULT && vma.is_behind_file(vaddr) => Ok(()),
+        result => result,
+    }
 }
 
 /// Writes `nbytes` of instruction if `verify` says so; see `uprobe_write()` in C. May sleep.
@@ -217,13 +222,19 @@ impl Patch<'_> {
         // Undone if anything fails from here on.
         let mut counted = None;
         let mut may_collapse = false;
-        while let Some(page) = UserPage::get(&self.vma, self.vaddr, access)? {
+        while let Some(page) = self.page(access)? {
             match verify(&page)? {
                 Verdict::Write => {}
                 Verdict::Done => break,
             }
             if mem::take(&mut has_counter) {
-                counted = Some(refctr::Change::make(probe, self.vma, self.purpose)?);
+                counted = match refctr::Change::make(probe, self.vma, self.purpose) {
+                    Ok(change) => Some(change),
+                    Err(error) if self.purpose == Purpose::Install => return Err(error),
+                    // It has been logged. A breakpoint that stays, and a probe that has to stay
+                    // with it, would be worse than a counter that is wrong already.
+                    Err(_) => None,
+                };
             }
             match self.attempt(&page) {
                 Attempt::Written => break,
@@ -244,6 +255,21 @@ impl Patch<'_> {
         Ok(())
     }
 
+    /// The page to look at, and maybe to change.
+    fn page(&self, access: Access) -> Result<Option<UserPage>> {
+        // If it need not be faulted in then it is taken as it is. To get it in the usual way would
+        // queue it for activation, and that use of it would keep it from being given back; and
+        // would fail for a task that is being killed, as those who close their probes often are.
+        let mapped = match access {
+            Access::READ => UserPage::mapped(&self.vma, self.vaddr),
+            _ => None,
+        };
+        match mapped {
+            Some(page) => Ok(Some(page)),
+            None => UserPage::get(&self.vma, self.vaddr, access),
+        }
+    }
+
     fn attempt(&self, page: &UserPage) -> Attempt {
         if !page.folio().is_own() {
             // There is nothing of ours in a page that is not the process's own.
@@ -252,10 +278,8 @@ impl Patch<'_> {
         }
         // Most restored pages are given back. That must be announced before the page table is
         // locked, because the notifiers may sleep.
-        let _notice = match self.purpose {
-            Purpose::Install => None,
-            Purpose::Restore => Some(Notice::of_page(&self.vma, self.vaddr)),
-        };
+        let _notice =
+            (self.purpose == Purpose::Restore).then(|| Notice::of_page(&self.vma, self.vaddr));
         let mut entry = match Entry::find(self.vma, self.vaddr, page) {
             None => return Attempt::Raced,
             Some(entry) if !entry.is_replaceable() => return Attempt::NeedsOwnPage,

@@ -5,6 +5,7 @@
 use core::{
     cmp,
     marker::PhantomData,
+    mem::MaybeUninit,
     ptr::{
         self,
         NonNull, //
@@ -70,7 +71,7 @@ pub(crate) unsafe fn copy_from(page: *mut bindings::page, vaddr: usize, dst: &mu
 }
 
 /// How to get at a page.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Access(u32);
 
 impl Access {
@@ -110,6 +111,26 @@ impl UserPage {
         Ok(NonNull::new(page).map(Self))
     }
 
+    /// The page that is mapped at `vaddr`, if there is one right now. Nobody can tell that it was
+    /// looked up.
+    pub(crate) fn mapped(vma: &LockedVma<'_>, vaddr: usize) -> Option<Self> {
+        let mut walk = MaybeUninit::uninit();
+        // SAFETY: `mmap_lock` is held. If a folio is returned then the walk is described, the page
+        // table is locked until its end, and the folio cannot go before that.
+        unsafe {
+            let walk = walk.as_mut_ptr();
+            let folio = bindings::folio_walk_start(walk, vma.as_ptr(), page_start(vaddr), 0);
+            if folio.is_null() {
+                return None;
+            }
+            bindings::folio_get(folio);
+            let page = (*walk).page;
+            bindings::folio_walk_end(walk, vma.as_ptr());
+            // INVARIANT: The reference was just taken.
+            NonNull::new(page).map(Self)
+        }
+    }
+
     pub(crate) fn as_ptr(&self) -> *mut bindings::page {
         self.0.as_ptr()
     }
@@ -134,7 +155,10 @@ impl UserPage {
         unsafe {
             with_mapped(self.as_ptr(), |base| {
                 ptr::copy_nonoverlapping(src.as_ptr(), base.add(start), len)
-            })
+            });
+            // Instructions were written as data. Where that matters, this makes the caches agree
+            // when the page is mapped again.
+            bindings::flush_dcache_page(self.as_ptr());
         }
     }
 

@@ -21,7 +21,10 @@ use kernel::{
     page::PAGE_SHIFT, //
 };
 
-use super::Purpose;
+use super::{
+    page::page_start,
+    Purpose, //
+};
 use crate::tree::InodeId;
 
 /// A mapping that exists.
@@ -121,6 +124,16 @@ impl<'a> Vma<'a> {
     pub(crate) fn covers(&self, offset: i64) -> bool {
         let (first, last) = self.offsets(self.start(), self.end());
         (first..=last).contains(&offset)
+    }
+
+    /// Is the page at `vaddr` behind the end of the file, so that nothing can be mapped there?
+    pub(crate) fn is_behind_file(&self, vaddr: usize) -> bool {
+        let Some(inode) = self.inode() else {
+            return false;
+        };
+        // SAFETY: A mapping holds a reference to its file, which does to its inode.
+        let size = unsafe { bindings::i_size_read(inode.as_ptr()) };
+        self.vaddr_to_offset(page_start(vaddr)) >= size
     }
 
     /// May there be breakpoints in it? They go into private, executable mappings of a file that is
