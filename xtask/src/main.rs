@@ -11,6 +11,7 @@ mod arch;
 mod cache;
 mod cmd;
 mod demo;
+mod edits;
 mod guest;
 mod host;
 mod kconfig;
@@ -22,6 +23,7 @@ mod project;
 mod source;
 mod suite;
 mod toolchain;
+mod trust;
 mod ui;
 mod upstream;
 mod worktree;
@@ -119,6 +121,8 @@ enum Command {
         #[arg(required = true, trailing_var_arg = true)]
         command: Vec<String>,
     },
+    /// Count what has to be trusted: unsafe Rust, and C
+    Trust,
 }
 
 fn main() -> ExitCode {
@@ -139,6 +143,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Patches { out } => patches(&out),
         Command::Shell(target) => shell(target),
         Command::Image(target) => image(target),
+        Command::Trust => trust(),
         Command::Exec {
             target,
             limit,
@@ -187,6 +192,12 @@ fn patches(out: &Path) -> Result<ExitCode> {
     for path in patches::write(&overlay, &pristine, out)? {
         println!("{}", path.display());
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn trust() -> Result<ExitCode> {
+    let overlay = Overlay::load(&project::repository()?)?;
+    println!("{}", trust::render(&trust::count(&overlay)?));
     Ok(ExitCode::SUCCESS)
 }
 

@@ -6,7 +6,11 @@
 //! Everything that is to be in the tree is worked out first, in memory and in
 //! a scratch folder. The tree is written only once all of it is known to fit.
 
-use crate::{cache::make_dir, cmd::Cmd};
+use crate::{
+    cache::make_dir,
+    cmd::Cmd,
+    edits::{self, Edit},
+};
 use anyhow::{Context, Result, ensure};
 use std::{
     collections::BTreeMap,
@@ -31,12 +35,6 @@ pub(crate) struct Overlay {
     /// Paths of the new files, the same here and in the kernel tree.
     pub(crate) files: Vec<PathBuf>,
     pub(crate) edits: Vec<Edit>,
-}
-
-/// One patch of existing files.
-pub(crate) struct Edit {
-    pub(crate) path: PathBuf,
-    pub(crate) touched: Vec<PathBuf>,
 }
 
 /// Path in the kernel tree -> what is to be there.
@@ -64,7 +62,7 @@ impl Overlay {
         Ok(Self {
             repo: repo.to_owned(),
             files,
-            edits: edits(&repo.join(EDITS))?,
+            edits: edits::load(&repo.join(EDITS))?,
         })
     }
 
@@ -132,54 +130,6 @@ impl Overlay {
     }
 }
 
-impl Edit {
-    fn load(path: PathBuf) -> Result<Self> {
-        let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-        let touched = touched(&text);
-        ensure!(!touched.is_empty(), "{} changes no file", path.display());
-        Ok(Self { path, touched })
-    }
-
-    pub(crate) fn name(&self) -> String {
-        self.path
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned()
-    }
-
-    fn apply(&self, tree: &Path) -> Result<()> {
-        if self.patch(tree, &["--dry-run", "--reverse"]).is_ok() {
-            return Ok(());
-        }
-        self.patch(tree, &[]).with_context(|| {
-            format!(
-                "{} does not fit this tree; if the tree holds another version of the overlay, \
-                 begin with a clean one",
-                self.name()
-            )
-        })?;
-        Ok(())
-    }
-
-    fn patch(&self, tree: &Path, options: &[&str]) -> Result<String> {
-        Cmd::new("patch")
-            .args([
-                "-p1",
-                "--force",
-                "--fuzz=0",
-                "--silent",
-                "--no-backup-if-mismatch",
-                "--reject-file=-",
-            ])
-            .args(options)
-            .arg("-i")
-            .arg(&self.path)
-            .dir(tree)
-            .read()
-    }
-}
-
 /// Writes what differs and returns how many files that were. Unchanged files
 /// keep their time stamps, so that `make` builds only what changed.
 ///
@@ -216,28 +166,6 @@ fn write_beside(target: &Path, text: &[u8]) -> Result<tempfile::NamedTempFile> {
     temp.as_file()
         .set_permissions(fs::Permissions::from_mode(mode))?;
     Ok(temp)
-}
-
-fn edits(folder: &Path) -> Result<Vec<Edit>> {
-    let mut paths = Vec::new();
-    if folder.is_dir() {
-        for entry in fs::read_dir(folder)? {
-            paths.push(entry?.path());
-        }
-    }
-    paths.retain(|path| {
-        path.extension()
-            .is_some_and(|extension| extension == "patch")
-    });
-    paths.sort();
-    paths.into_iter().map(Edit::load).collect()
-}
-
-fn touched(patch: &str) -> Vec<PathBuf> {
-    let names = patch.lines().filter_map(|line| line.strip_prefix("+++ b/"));
-    names
-        .map(|name| PathBuf::from(name.split('\t').next().unwrap_or(name)))
-        .collect()
 }
 
 #[cfg(test)]
@@ -314,11 +242,5 @@ mod tests {
         let world = world();
         fs::write(world.tree().join("kernel/new.rs"), "theirs").unwrap();
         assert!(world.overlay.check_new(&world.tree()).is_err());
-    }
-
-    #[test]
-    fn the_touched_files_are_read_from_the_patch() {
-        assert_eq!(touched(PATCH), [PathBuf::from("kernel/Makefile")]);
-        assert!(touched("nothing").is_empty());
     }
 }
