@@ -8,9 +8,10 @@
 #include <sys/wait.h>
 
 #include "kselftest_harness.h"
+#include "missing_page.h"
 #include "uprobe_test.h"
 
-#define THREADS		4
+#define THREADS		3
 #define ROUNDS		4
 
 static struct {
@@ -125,7 +126,7 @@ TEST_F(detach, while_threads_are_inside)
 		ended_before = sum_ended();
 		ASSERT_EQ(0, trace_enable(&self->counter));
 		begun_attached = sum_begun();
-		wait_for_calls(200);
+		wait_for_calls(100);
 		ended_attached = sum_ended();
 		ASSERT_EQ(0, trace_disable(&self->counter));
 		begun_after = sum_begun();
@@ -136,7 +137,7 @@ TEST_F(detach, while_threads_are_inside)
 		EXPECT_LE(variant->hits_per_call * (ended_attached - begun_attached), count);
 		EXPECT_GE(variant->hits_per_call * (begun_after - ended_before), count);
 
-		wait_for_calls(200);
+		wait_for_calls(100);
 		EXPECT_EQ(total, trace_hits(&self->counter));
 	}
 	EXPECT_EQ(0, stop_callers());
@@ -183,6 +184,51 @@ TEST_F(detach, while_the_process_dies)
 		ASSERT_EQ(0, trace_disable(&self->counter));
 		ASSERT_EQ(pid, waitpid(pid, NULL, 0));
 	}
+}
+
+static volatile bool detached;
+
+static void *call_in_thread(void *arg)
+{
+	return (void *)emulated((long)arg);
+}
+
+static void *detach_in_thread(void *counter)
+{
+	trace_disable(counter);
+	detached = true;
+	return NULL;
+}
+
+/* A handler that blocks, fetching what is not there, holds up the detach. */
+TEST(waits_for_a_handler)
+{
+	struct trace_counter counter;
+	pthread_t caller, detacher;
+	long long count = 0;
+	long *page = NULL;
+	void *result;
+	int fd = missing_page_make(&page);
+
+	if (fd == -ENOSYS)
+		SKIP(return, "no userfaultfd");
+	ASSERT_GE(fd, 0);
+	ASSERT_EQ(0, trace_create(&counter, "handler", PROBE_ENTRY));
+	ASSERT_EQ(0, trace_add_fetching(&counter, place_of(emulated), ARCH_FETCH_FIRST_ARG));
+	ASSERT_EQ(0, trace_enable(&counter));
+	pthread_create(&caller, NULL, call_in_thread, page);
+	ASSERT_EQ(0, missing_page_wait(fd));
+	pthread_create(&detacher, NULL, detach_in_thread, &counter);
+	usleep(500000);
+	EXPECT_FALSE(detached);
+	ASSERT_EQ(0, missing_page_fill(fd, page, 1));
+	pthread_join(caller, &result);
+	EXPECT_EQ((void *)page, result);
+	pthread_join(detacher, NULL);
+	/* The handler ran, but had nowhere left to write its entry to. */
+	EXPECT_EQ(1, trace_hits_each(&counter, &count, 1));
+	EXPECT_EQ(1, count);
+	trace_destroy(&counter);
 }
 
 TEST_HARNESS_MAIN

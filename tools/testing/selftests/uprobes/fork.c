@@ -154,11 +154,50 @@ static long fork_and_compare_areas(void *unused)
 	return child ? 0 : !same_area(&before);
 }
 
-/* Return addresses on the copied stack point into the area. */
+/* Where the kernel puts the area when nothing is in its way. */
+static unsigned long default_area(void)
+{
+	struct mapping area;
+	unsigned long start = 0;
+	int fds[2];
+
+	if (pipe(fds))
+		return 0;
+	fork_here(NULL);
+	if (!child) {
+		recurse(0, NULL, NULL);
+		if (!find_mapping(XOL_NAME, &area) || 
+		    write(fds[1], &area.start, sizeof(area.start)) != sizeof(area.start))
+			_exit(1);
+		_exit(0);
+	}
+	if (wait_for_exit(child) || read(fds[0], &start, sizeof(start)) != sizeof(start))
+		start = 0;
+	close(fds[0]);
+	close(fds[1]);
+	return start;
+}
+
+/*
+ * Return addresses on the copied stack point into the area, so the child's is
+ * where its parent's is, even if it would be elsewhere by default.
+ */
 TEST_F(fork, child_has_the_area_in_place)
 {
-	long frames = recurse(1, fork_and_compare_areas, NULL);
+	void *usual_place = (void *)default_area(), *in_the_way;
+	struct mapping area;
+	long frames;
 
+	ASSERT_NE(NULL, usual_place);
+	in_the_way = mmap(usual_place, 4096, PROT_NONE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+	ASSERT_EQ(usual_place, in_the_way);
+	ASSERT_EQ(0, recurse(0, NULL, NULL));
+	ASSERT_TRUE(find_mapping(XOL_NAME, &area));
+	ASSERT_NE(usual_place, (void *)area.start);
+	munmap(in_the_way, 4096);
+
+	frames = recurse(1, fork_and_compare_areas, NULL);
 	if (!child)
 		_exit(frames != 1);
 	ASSERT_EQ(1, frames);

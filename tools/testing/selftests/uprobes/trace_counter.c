@@ -53,12 +53,18 @@ int trace_create(struct trace_counter *counter, const char *name, enum probe_kin
 	return write_file(path, "64");
 }
 
-int trace_add(struct trace_counter *counter, struct place place)
+int trace_add_fetching(struct trace_counter *counter, struct place place, const char *args)
 {
 	char line[PATH_MAX + 128];
 
-	snprintf(line, sizeof(line), "%s %s:0x%lx\n", counter->command, place.path, place.offset);
+	snprintf(line, sizeof(line), "%s %s:0x%lx %s\n", counter->command, place.path,
+		 place.offset, args);
 	return write_file(TRACEFS "uprobe_events", line);
+}
+
+int trace_add(struct trace_counter *counter, struct place place)
+{
+	return trace_add_fetching(counter, place, "");
 }
 
 static int trace_switch(struct trace_counter *counter, const char *value)

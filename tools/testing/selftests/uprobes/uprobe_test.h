@@ -70,6 +70,8 @@ struct trace_counter {
 /* Each returns 0 or -errno. All places together are one event. */
 int trace_create(struct trace_counter *counter, const char *name, enum probe_kind kind);
 int trace_add(struct trace_counter *counter, struct place place);
+/* The same for an event that also fetches @args, as tracefs spells them. */
+int trace_add_fetching(struct trace_counter *counter, struct place place, const char *args);
 int trace_enable(struct trace_counter *counter);
 int trace_disable(struct trace_counter *counter);
 void trace_destroy(struct trace_counter *counter);

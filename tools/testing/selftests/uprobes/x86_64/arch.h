@@ -15,7 +15,7 @@
 
 /* First instruction emulated by the kernel; returns @x. */
 long emulated(long x);
-/* First instruction single-stepped; each returns @x + 1. */
+/* First instruction single-stepped, and not the same; each returns @x + 1. */
 long stepped(long x);
 long stepped_b(long x);
 
@@ -38,7 +38,10 @@ long tail_c(void);
 /* Jumps to its own first instruction until @n is 0; returns 0. */
 long tail_loop(long n);
 
-/* MANY_COUNT functions, MANY_STRIDE bytes apart; number i returns @x + i. */
+/*
+ * MANY_COUNT functions, MANY_STRIDE bytes apart; number i returns @x + i. It is
+ * the first instruction that adds, so that no two of them are the same.
+ */
 #define MANY_COUNT	1200
 #define MANY_STRIDE	16
 extern const char many[];
@@ -112,6 +115,9 @@ static inline size_t arch_code_undecodable(unsigned char *code)
 
 /* The size of the first instruction of stepped(). */
 #define ARCH_STEPPED_BYTES	4
+
+/* What a tracefs event writes to fetch what the first argument points to. */
+#define ARCH_FETCH_FIRST_ARG	"+0(%di):u64"
 
 /* What the kernel puts into the first slot: the way back from a return probe. */
 static const unsigned char arch_trampoline[] = {

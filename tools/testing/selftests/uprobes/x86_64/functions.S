@@ -25,11 +25,13 @@ function emulated
 	mov %rdi, %rax
 	ret
 
-.irp name, stepped, stepped_b
-function \name
+function stepped
 	lea 1(%rdi), %rax
 	ret
-.endr
+
+function stepped_b
+	{disp32} lea 1(%rdi), %rax
+	ret
 
 .irp name, recurse, recurse_b
 function \name
@@ -85,8 +87,7 @@ label many
 	.set i, 0
 	.rept MANY_COUNT
 	.balign MANY_STRIDE
-	mov %rdi, %rax
-	add $i, %rax
+	{disp32} lea i(%rdi), %rax
 	ret
 	.set i, i + 1
 	.endr
