@@ -14,7 +14,7 @@ use std::{
 
 /// One patch of existing files.
 pub(crate) struct Edit {
-    path: PathBuf,
+    pub(crate) path: PathBuf,
     pub(crate) touched: Vec<PathBuf>,
 }
 
