@@ -7,7 +7,7 @@
 use crate::cache;
 use anyhow::{Context, Result, bail};
 use std::{
-    ffi::OsStr,
+    ffi::{OsStr, OsString},
     fs::{self, File},
     io::ErrorKind,
     path::{Path, PathBuf},
@@ -28,6 +28,9 @@ impl Cmd {
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "TERM", "--"]).arg(program);
         command.stdin(Stdio::null());
+        for name in cargo_variables() {
+            command.env_remove(name);
+        }
         Self {
             program: program.to_string_lossy().into_owned(),
             command,
@@ -104,6 +107,13 @@ impl Cmd {
         }
         Ok(())
     }
+}
+
+/// What cargo says of this tool's own package; clippy would take it for the
+/// kernel's.
+fn cargo_variables() -> impl Iterator<Item = OsString> {
+    let names = std::env::vars_os().map(|(name, _)| name);
+    names.filter(|name| name.to_string_lossy().starts_with("CARGO_PKG_"))
 }
 
 /// Where `program` is, if it can be run.
