@@ -12,7 +12,7 @@
 #include "uprobe_test.h"
 
 #define THREADS		3
-#define ROUNDS		4
+#define ROUNDS		3
 
 static struct {
 	pthread_t thread;
