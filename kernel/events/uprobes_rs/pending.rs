@@ -15,9 +15,9 @@ use kernel::{
             ordering::Relaxed,
             Atomic, //
         },
+        rcu,
         srcu_fast_updown::{
             Domain,
-            Guard,
             Reader,
             SrcuFastUpdown, //
         },
@@ -139,45 +139,48 @@ impl Pending {
     }
 
     /// Ends the lease, if it is one. Any context.
-    pub(crate) fn expire(&self, guard: &Guard<'_>) {
-        drop(self.expire_and_share(guard, |_| None));
+    pub(crate) fn expire(&self, rcu: &rcu::Guard) {
+        if self.word.peek() == State::Leased {
+            drop(self.end_lease(rcu, |_| None));
+        }
     }
 
     /// Ends the lease, if it is one, and returns a reference of the caller's own to the probe if
-    /// it is not dying.
-    pub(crate) fn expire_for_copy(&self, guard: &Guard<'_>) -> Option<ProbeRef> {
-        if self.word.peek() == State::Stable {
-            // SAFETY: Only the owner, who is the caller, can take the count away.
-            return unsafe { self.probe() }.try_get();
+    /// it is not dying. Owner only.
+    pub(crate) fn expire_for_copy(&self) -> Option<ProbeRef> {
+        let rcu = rcu::read_lock();
+        match self.word.peek() {
+            State::Leased => self.end_lease(&rcu, |probe| Some(probe.clone())),
+            // SAFETY: The probe is counted, and only the owner, who is the caller, can take the
+            // count away.
+            State::Stable => unsafe { self.probe() }.try_get(),
+            State::Gone | State::Consumed => None,
         }
-        self.expire_and_share(guard, |probe| Some(probe.clone()))
     }
 
-    /// The probe behind a lease that is looked at from outside.
-    ///
     /// # Safety
     ///
-    /// The state must have been leased after the caller's SRCU guard began, or be stable and stay
-    /// so.
+    /// The probe must not have been freed: it is counted, or the state has been seen to be leased
+    /// under an RCU guard that still lives.
     unsafe fn probe(&self) -> &Probe {
-        // SAFETY: By the function's contract the probe is not freed: it was named by an open
-        // lease within the guard's critical section, or is counted.
+        // SAFETY: By the function's contract.
         unsafe { &*self.probe.load(Relaxed) }
     }
 
-    /// Ends the lease; `share` says what the caller gets if the probe could be counted.
-    fn expire_and_share(
+    /// Ends a lease that has been seen to be one under `rcu`; `share` says what the caller gets of
+    /// a probe that could be counted.
+    ///
+    /// The owner may end it at any moment, and with it the reader that keeps the probe. But that
+    /// reader was open under the guard, so the SRCU grace period that waited for it ended under it
+    /// too or later, and the RCU one that follows waits for the guard: see `probe.rs`.
+    fn end_lease(
         &self,
-        _guard: &Guard<'_>,
+        _rcu: &rcu::Guard,
         share: impl FnOnce(&ProbeRef) -> Option<ProbeRef>,
     ) -> Option<ProbeRef> {
-        if self.word.peek() != State::Leased {
-            return None;
-        }
         // Read before the word changes: afterwards the owner may begin anew.
         let reader = self.reader.load(Relaxed);
-        // SAFETY: The lease was open a moment ago, within the guard's critical section, so the
-        // grace period that would free the probe has not ended.
+        // SAFETY: The callers have seen the lease under the guard.
         let counted = unsafe { self.probe() }.try_get();
         let shared = counted.as_ref().and_then(share);
         let successor = match counted {

@@ -12,12 +12,14 @@
 //!                       a work item takes the probe out of the tree
 //!                             │ a Tasks Trace grace period: no hit has it in its hands
 //!                             ▼
-//!                       an SRCU grace period: no lease names it
+//!                       an SRCU grace period: all leases of it have ended
+//!                             ▼
+//!                       an RCU grace period: nobody is looking at one that has
 //!                             ▼
 //!                       freed
 //! ```
 //!
-//! The order of the two grace periods matters: a hit that found the probe before it was taken out
+//! The order of the first two matters: a hit that found the probe before it was taken out
 //! may begin a lease until the end of its Tasks Trace critical section, however late.
 //!
 //! A `&Probe` says that the memory is there, by whatever the reference is bound to: a counted
@@ -133,7 +135,7 @@ impl Probe {
     ) -> Result<ProbeRef> {
         let key = Key { inode, offset };
         let probe = KBox::pin_init(Probe::new(key, ref_ctr_offset), GFP_KERNEL)?;
-        match tree::insert(ProbeRef::first(probe)) {
+        match tree::insert(Newcomer(probe)) {
             Inserted::New(probe) => Ok(probe),
             Inserted::Existing(probe) => {
                 if probe.ref_ctr_offset != ref_ctr_offset {
@@ -294,6 +296,27 @@ impl Probe {
     }
 }
 
+/// A probe that nobody else has seen yet. It is simply freed if it is not wanted.
+pub(crate) struct Newcomer(Pin<KBox<Probe>>);
+
+impl Newcomer {
+    /// The reference that a probe is born with.
+    pub(crate) fn into_ref(self) -> ProbeRef {
+        // SAFETY: The probe is not moved: it stays where it is until `free()`.
+        let probe = KBox::leak(unsafe { Pin::into_inner_unchecked(self.0) });
+        // INVARIANT: The count starts at one.
+        ProbeRef(NonNull::from(probe))
+    }
+}
+
+impl Deref for Newcomer {
+    type Target = Probe;
+
+    fn deref(&self) -> &Probe {
+        &self.0
+    }
+}
+
 /// A counted reference to a probe. May be dropped in any context.
 ///
 /// # Invariants
@@ -307,15 +330,6 @@ unsafe impl Send for ProbeRef {}
 unsafe impl Sync for ProbeRef {}
 
 impl ProbeRef {
-    /// The reference that a new probe is born with.
-    fn first(probe: Pin<KBox<Probe>>) -> Self {
-        // SAFETY: The probe is not moved: it stays where it is until `free()`.
-        let probe = KBox::into_raw(unsafe { Pin::into_inner_unchecked(probe) });
-        // INVARIANT: The count starts at one.
-        // SAFETY: The pointer comes from a box.
-        Self(unsafe { NonNull::new_unchecked(probe) })
-    }
-
     /// Gives the reference to somebody who keeps a pointer only.
     #[inline]
     pub(crate) fn into_raw(self) -> NonNull<Probe> {
@@ -401,13 +415,19 @@ unsafe extern "C" fn unlink(work: *mut bindings::work_struct) {
 /// Third: no hit has it in its hands, so no lease can begin any more.
 unsafe extern "C" fn after_hits(rcu: *mut bindings::callback_head) {
     // SAFETY: This head's grace period has passed, so it can be used for the next.
-    unsafe { Returns::srcu().call(rcu, free) };
+    unsafe { Returns::srcu().call(rcu, after_leases) };
 }
 
-/// Fourth: no lease names it.
+/// Fourth: all leases of it have ended, but somebody may have seen one just before.
+unsafe extern "C" fn after_leases(rcu: *mut bindings::callback_head) {
+    // SAFETY: As above.
+    unsafe { bindings::call_rcu(rcu, Some(free)) };
+}
+
+/// Fifth: nobody has it in his hands.
 unsafe extern "C" fn free(rcu: *mut bindings::callback_head) {
     // SAFETY: `unlink()` started with the field of a probe.
     let probe = unsafe { retiring(rcu) };
-    // SAFETY: The probe was boxed by `ProbeRef::first()`, and nobody can reach it any more.
+    // SAFETY: The probe was a box until `Newcomer::into_ref()`, and nobody can reach it any more.
     drop(unsafe { Pin::new_unchecked(KBox::from_raw(probe.as_ptr())) });
 }

@@ -42,8 +42,7 @@ use kernel::{
         },
         barrier::smp_mb,
         rcu,
-        seqcount::SeqCount,
-        srcu_fast_updown, //
+        seqcount::SeqCount, //
     },
     types::Opaque, //
 };
@@ -306,7 +305,6 @@ impl Drop for Popped<'_> {
 ///
 /// `utask` is valid during `'t`, and the holder is its owner: the current task, or whoever makes
 /// or takes apart a thread that does not run.
-#[derive(Clone, Copy)]
 pub(crate) struct Stack<'t> {
     utask: *mut bindings::uprobe_task,
     _thread: core::marker::PhantomData<&'t bindings::uprobe_task>,
@@ -359,9 +357,24 @@ impl<'t> Stack<'t> {
         self.depth_cell().get() >= MAX_DEPTH
     }
 
+    /// Is this the return that is due next? Null stands for none.
+    #[inline]
+    pub(crate) fn is_top(&self, ret: *const Return) -> bool {
+        ptr::eq(self.head().load(Relaxed), ret)
+    }
+
+    /// Another handle on the same stack, for an entry that has to find its way back.
+    #[inline]
+    fn again(&self) -> Self {
+        Self {
+            utask: self.utask,
+            _thread: core::marker::PhantomData,
+        }
+    }
+
     /// The return that is due next.
     #[inline]
-    pub(crate) fn top(&self) -> Option<&'t Return> {
+    pub(crate) fn top(&self) -> Option<&Return> {
         // SAFETY: Entries on the stack are alive, and only the owner takes them off.
         unsafe { self.head().load(Relaxed).as_ref() }
     }
@@ -379,7 +392,7 @@ impl<'t> Stack<'t> {
         };
         Ok(Draft {
             entry: Some(entry),
-            stack: *self,
+            stack: self.again(),
         })
     }
 
@@ -394,14 +407,14 @@ impl<'t> Stack<'t> {
 
     /// Takes the next return off the stack, and what it held its probe with.
     #[inline]
-    pub(crate) fn pop(&self) -> Option<(Popped<'t>, Held)> {
+    pub(crate) fn pop(&mut self) -> Option<(Popped<'t>, Held)> {
         let entry = Entry(NonNull::new(self.head().load(Relaxed))?);
         self.head().store(entry.get().next.load(Relaxed), Release);
         self.depth_cell().set(self.depth_cell().get() - 1);
         let held = entry.get().pending.consume();
         let popped = Popped {
             entry: Some(entry),
-            stack: *self,
+            stack: self.again(),
         };
         Some((popped, held))
     }
@@ -422,7 +435,7 @@ impl<'t> Stack<'t> {
     }
 
     /// Frees everything. The timer must be gone.
-    pub(crate) fn clear(&self) {
+    pub(crate) fn clear(&mut self) {
         while let Some(popped) = self.pop() {
             drop(popped);
         }
@@ -436,11 +449,7 @@ impl<'t> Stack<'t> {
     /// Copies the pending returns of a thread that forks to its child, which does not run yet.
     ///
     /// The copies hold counted probes or none. May sleep.
-    pub(crate) fn copy_from(
-        &self,
-        parent: Stack<'_>,
-        guard: &srcu_fast_updown::Guard<'_>,
-    ) -> Result<(), AllocError> {
+    pub(crate) fn copy_from(&self, parent: &Stack<'_>) -> Result<(), AllocError> {
         let mut tail = self.head();
         let mut next = parent.top();
         while let Some(original) = next {
@@ -460,7 +469,7 @@ impl<'t> Stack<'t> {
             copy.stack.set(original.stack.get());
             copy.orig_ret_vaddr.set(original.orig_ret_vaddr());
             copy.chained.set(original.is_chained());
-            copy.pending.settle(original.pending.expire_for_copy(guard));
+            copy.pending.settle(original.pending.expire_for_copy());
             tail.store(entry.0.as_ptr(), Release);
             self.depth_cell().set(self.depth_cell().get() + 1);
             // SAFETY: The entry is on the child's stack now, and stays as long as that.
@@ -476,25 +485,26 @@ impl<'t> Stack<'t> {
 /// # Safety
 ///
 /// `utask` must be valid, and calls for one `utask` must not overlap.
-pub(crate) unsafe fn expire_all(
-    utask: *mut bindings::uprobe_task,
-    guard: &srcu_fast_updown::Guard<'_>,
-) {
-    // An entry that the owner unlinks during the walk is freed after this ends.
-    let _rcu = rcu::read_lock();
+pub(crate) unsafe fn expire_all(utask: *mut bindings::uprobe_task) {
+    // An entry that the owner unlinks during the walk is freed after this ends, and so is a probe
+    // whose lease the owner ends.
+    let rcu = rcu::read_lock();
     // SAFETY: The caller vouches for `utask`. Only shared accesses follow.
     let stack = unsafe { Stack::from_raw(utask) };
     // SAFETY: There is one walk at a time, by the function's contract.
     let _walk = unsafe { stack.walks().raw_write_begin() };
     // The count is seen to be odd before the list is read. Pairs with the full barrier of
     // `Pending::consume()` in `Stack::pop()`, between the unlinking and the look at the count.
+    //
+    // Likewise, the timer is seen not to be pending before the list is read. Pairs with the barrier
+    // in `Thread::limit_lease()`, between the linking and the look at the timer.
     smp_mb(Full);
     let mut next = stack.head().load(Relaxed);
     // ORDERING: The address dependency pairs with the release in `link()`.
     //
     // SAFETY: The RCU guard keeps entries that were on the stack during the walk.
     while let Some(entry) = unsafe { next.as_ref() } {
-        entry.pending.expire(guard);
+        entry.pending.expire(&rcu);
         next = entry.next.load(Relaxed);
     }
 }

@@ -17,11 +17,14 @@ use kernel::{
     prelude::*,
     sync::{
         atomic::{
-            ordering::Relaxed,
+            ordering::{
+                Full,
+                Relaxed, //
+            },
             Atomic, //
         },
-        seqcount::SeqCount,
-        srcu_fast_updown::Domain, //
+        barrier::smp_mb,
+        seqcount::SeqCount, //
     },
     task::CurrentTask,
     time::msecs_to_jiffies,
@@ -30,7 +33,6 @@ use kernel::{
 
 use crate::{
     arch::Insn,
-    pending::Returns,
     returns::{
         self,
         Stack, //
@@ -64,14 +66,19 @@ impl Thread {
     pub(crate) fn current_or_new(task: &CurrentTask) -> Result<&Thread, AllocError> {
         match Self::current(task) {
             Some(thread) => Ok(thread),
-            None => Self::attach(task.as_ptr()),
+            // SAFETY: The current task has none, and nobody else changes that.
+            None => unsafe { Self::attach(task.as_ptr()) },
         }
     }
 
-    /// Gives a task that has none a new `Thread`; it is the current task, or one that does not run
-    /// yet. May sleep.
+    /// Gives a task a new `Thread`. May sleep.
+    ///
+    /// # Safety
+    ///
+    /// `task` must have none, be the current task or one that does not run yet, and not come to
+    /// its exec or exit during `'a`.
     #[cold]
-    fn attach<'a>(task: *mut bindings::task_struct) -> Result<&'a Thread, AllocError> {
+    unsafe fn attach<'a>(task: *mut bindings::task_struct) -> Result<&'a Thread, AllocError> {
         let thread = KBox::into_raw(KBox::new(Self::new(), GFP_KERNEL)?);
         // SAFETY: The box is new, and does not move any more.
         unsafe {
@@ -112,7 +119,6 @@ impl Thread {
         }
         // SAFETY: The pointer came from a box, in `attach()`.
         let thread = unsafe { KBox::from_raw(thread.cast::<Thread>()) };
-        kernel::warn_on!(thread.step.is_active());
         // SAFETY: The timer was set up in `attach()`.
         unsafe { bindings::timer_delete_sync(&raw mut (*thread.utask.get()).ri_timer) };
         thread.returns().clear();
@@ -174,11 +180,15 @@ impl Thread {
     /// thread with frequent hits neither moves its timer each time nor puts the end off for ever.
     #[inline]
     pub(crate) fn limit_lease(&self) {
+        // Either this sees that the timer has gone off, or the timer sees the lease. Pairs with
+        // the barrier in `returns::expire_all()`.
+        smp_mb(Full);
         // SAFETY: The timer was set up in `attach()`.
         unsafe {
             let timer = &raw mut (*self.utask()).ri_timer;
             if !bindings::timer_pending(timer) {
-                bindings::mod_timer(timer, bindings::get_jiffies() + msecs_to_jiffies(LEASE_MS));
+                let delay = msecs_to_jiffies(LEASE_MS);
+                bindings::mod_timer(timer, bindings::get_jiffies().wrapping_add(delay));
             }
         }
     }
@@ -188,11 +198,9 @@ impl Thread {
 unsafe extern "C" fn on_timer(timer: *mut bindings::timer_list) {
     // SAFETY: The timer was set up by `Thread::attach()`, as a field of that structure.
     let utask = unsafe { container_of!(timer, bindings::uprobe_task, ri_timer) };
-    // Keeps the probes of leases that are looked at from being freed.
-    let guard = Returns::srcu().read_lock();
     // SAFETY: `Thread::release()` waits for the timer before it frees, and a timer does not run
     // twice at the same time.
-    unsafe { returns::expire_all(utask, &guard) };
+    unsafe { returns::expire_all(utask) };
 }
 
 /// Copies the pending returns of the current task to a child that has just been made, if the child
@@ -205,10 +213,9 @@ unsafe fn copy_returns(
     parent: &Thread,
     child: *mut bindings::task_struct,
 ) -> Result<(), AllocError> {
-    let copy = Thread::attach(child)?;
-    // Keeps probes from being freed between the end of a lease and the child's reference.
-    let guard = Returns::srcu().read_lock();
-    copy.returns().copy_from(parent.returns(), &guard)
+    // SAFETY: By the function's contract, and because a new task has none.
+    let copy = unsafe { Thread::attach(child)? };
+    copy.returns().copy_from(&parent.returns())
 }
 
 /// What a new task is to its maker, as far as pending returns go.
@@ -248,9 +255,13 @@ pub(crate) unsafe fn fork(parent: &CurrentTask, child: *mut bindings::task_struc
         unsafe { warn(child, "dup xol area") };
         return;
     };
-    if kin == Kinship::Copy && CopyArea::schedule(child, area.trampoline()).is_err() {
+    if kin == Kinship::Copy {
         // SAFETY: The child is valid.
-        unsafe { warn(child, "dup xol area") };
+        unsafe {
+            if CopyArea::schedule(child, area.trampoline()).is_err() {
+                warn(child, "dup xol area");
+            }
+        }
     }
 }
 
@@ -262,7 +273,10 @@ struct CopyArea {
 }
 
 impl CopyArea {
-    fn schedule(child: *mut bindings::task_struct, trampoline: usize) -> Result {
+    /// # Safety
+    ///
+    /// `child` must be valid.
+    unsafe fn schedule(child: *mut bindings::task_struct, trampoline: usize) -> Result {
         let this = KBox::new(
             Self {
                 work: Opaque::zeroed(),
@@ -319,5 +333,5 @@ unsafe fn warn(task: *mut bindings::task_struct, what: &str) {
     let comm = unsafe { CStr::from_char_ptr((&raw const (*task).comm).cast()) };
     // SAFETY: By the function's contract.
     let pid = unsafe { (*task).pid };
-    pr_warn!("uprobe: {}:{} failed to {}\n", comm, pid, what);
+    pr_warn!("{}:{} failed to {}\n", comm, pid, what);
 }

@@ -12,7 +12,10 @@
 //! whatever is found here may be dying: it is good for as long as the RCU guard lives, and only
 //! [`Probe::try_get`] makes more of it.
 
-use core::ptr;
+use core::{
+    marker::PhantomData,
+    ptr, //
+};
 
 use kernel::{
     bindings,
@@ -26,12 +29,16 @@ use kernel::{
             Atomic, //
         },
         rcu_tasks_trace,
-        seqcount::SeqSpinLock, //
+        seqcount::{
+            SeqSpinLock,
+            WriteGuard, //
+        },
     },
     types::Opaque, //
 };
 
 use crate::probe::{
+    Newcomer,
     Probe,
     ProbeRef, //
 };
@@ -231,7 +238,7 @@ unsafe fn lower_bound<'a>(key: Key) -> Option<&'a Probe> {
 
 /// What [`insert`] found.
 pub(crate) enum Inserted {
-    /// Nothing: the newcomer is in the tree.
+    /// Nothing: the newcomer is in the tree, and this is its first reference.
     New(ProbeRef),
     /// Another probe with the same key, to be used in place of the newcomer.
     Existing(ProbeRef),
@@ -240,22 +247,21 @@ pub(crate) enum Inserted {
 /// Puts a new probe into the tree, unless there is one with its key that is not dying.
 ///
 /// Process context, does not sleep.
-pub(crate) fn insert(newcomer: ProbeRef) -> Inserted {
-    let _writer = WRITERS.write();
+pub(crate) fn insert(newcomer: Newcomer) -> Inserted {
+    let writer = WRITERS.write();
     loop {
-        match vacancy(newcomer.key()) {
+        match vacancy(newcomer.key(), &writer) {
             Ok(vacancy) => {
-                // SAFETY: The writers' lock is held, the vacancy was found under it, and the
-                // newcomer is not in the tree: its creator holds the only reference.
-                unsafe { attach(&newcomer, vacancy) };
-                return Inserted::New(newcomer);
+                // SAFETY: The newcomer is not in the tree: its creator has the only access to it.
+                unsafe { attach(&newcomer, vacancy, &writer) };
+                return Inserted::New(newcomer.into_ref());
             }
             Err(holder) => match holder.try_get() {
                 Some(existing) => return Inserted::Existing(existing),
                 // Its count is zero for good. It would leave by itself later; leave the key free.
                 //
-                // SAFETY: The writers' lock is held and `holder` was just found in the tree.
-                None => unsafe { detach(holder) },
+                // SAFETY: `holder` was just found in the tree.
+                None => unsafe { detach(holder, &writer) },
             },
         }
     }
@@ -263,30 +269,38 @@ pub(crate) fn insert(newcomer: ProbeRef) -> Inserted {
 
 /// Takes a probe out of the tree, if it is still there. Process context, does not sleep.
 pub(crate) fn remove(probe: &Probe) {
-    let _writer = WRITERS.write();
+    // Out of the tree is for ever. Readers are not disturbed for nothing.
+    if !probe.is_linked() {
+        return;
+    }
+    let writer = WRITERS.write();
     if probe.is_linked() {
-        // SAFETY: The writers' lock is held and the probe is in the tree.
-        unsafe { detach(probe) };
+        // SAFETY: The probe is in the tree.
+        unsafe { detach(probe, &writer) };
     }
 }
 
-/// A free place, and the node above it.
-struct Vacancy {
+/// A free place, and the node above it, for as long as the writers' lock is held.
+struct Vacancy<'w> {
     parent: *mut bindings::rb_node,
     link: Link,
+    _writer: PhantomData<&'w Root>,
 }
 
-/// Finds the place for `key`, or who has it. The writers' lock must be held by the caller, as only
-/// [`insert`] does.
-fn vacancy<'a>(key: Key) -> Result<Vacancy, &'a Probe> {
+/// Finds the place for `key`, or who has it.
+fn vacancy<'w>(key: Key, _writer: &'w WriteGuard<'_>) -> Result<Vacancy<'w>, &'w Probe> {
     let mut parent = ptr::null_mut();
     let mut link = root_link();
     loop {
         // SAFETY: Probes are freed after they were taken out of the tree under the writers' lock,
-        // which the caller holds.
+        // which is held.
         let node = unsafe { follow(link) };
         if node.is_null() {
-            return Ok(Vacancy { parent, link });
+            return Ok(Vacancy {
+                parent,
+                link,
+                _writer: PhantomData,
+            });
         }
         parent = node;
         // SAFETY: As above.
@@ -301,9 +315,8 @@ fn vacancy<'a>(key: Key) -> Result<Vacancy, &'a Probe> {
 
 /// # Safety
 ///
-/// The writers' lock must be held, `vacancy` must come from [`vacancy`] under the same lock, and
-/// `probe` must not be in the tree.
-unsafe fn attach(probe: &Probe, vacancy: Vacancy) {
+/// `probe` must not be in the tree, and nobody else may have it.
+unsafe fn attach<'w>(probe: &Probe, vacancy: Vacancy<'w>, _writer: &'w WriteGuard<'_>) {
     let node = probe.node.0.get();
     // SAFETY: Nobody else sees the node before the release below.
     unsafe {
@@ -322,8 +335,8 @@ unsafe fn attach(probe: &Probe, vacancy: Vacancy) {
 
 /// # Safety
 ///
-/// The writers' lock must be held, and `probe` must be in the tree.
-unsafe fn detach(probe: &Probe) {
+/// `probe` must be in the tree.
+unsafe fn detach(probe: &Probe, _writer: &WriteGuard<'_>) {
     probe.set_linked(false);
     // SAFETY: By the function's contract.
     unsafe { bindings::rb_erase(probe.node.0.get(), ROOT.0.get()) };

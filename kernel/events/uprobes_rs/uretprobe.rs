@@ -55,7 +55,7 @@ pub(crate) fn hijack(
     let Ok(area) = xol::area_or_create(mm) else {
         return;
     };
-    let stack = thread.returns();
+    let mut stack = thread.returns();
     if stack.is_full() {
         report_omission();
         return;
@@ -65,7 +65,7 @@ pub(crate) fn hijack(
         return;
     };
     let chained = found == trampoline;
-    drop_dead(stack, chained, regs);
+    drop_dead(&mut stack, chained, regs);
     // The return address of a chain is in its first entry; the others found the trampoline.
     let orig_ret_vaddr = match (chained, stack.top()) {
         (false, _) => found,
@@ -88,7 +88,7 @@ pub(crate) fn hijack(
 }
 
 /// Drops the returns whose frames are gone without having returned.
-fn drop_dead(stack: Stack<'_>, chained: bool, regs: &Regs) {
+fn drop_dead(stack: &mut Stack<'_>, chained: bool, regs: &Regs) {
     let occasion = if chained {
         Occasion::ChainCall
     } else {
@@ -114,7 +114,7 @@ fn report_omission() {
     if wanted != 0 {
         let task = kernel::current!();
         pr_info!(
-            "uprobe: omit uretprobe due to nestedness limit pid/tgid={}/{}\n",
+            "omit uretprobe due to nestedness limit pid/tgid={}/{}\n",
             task.pid(),
             task.tgid(),
         );
@@ -127,7 +127,7 @@ fn report_omission() {
 /// A thread without pending returns has no business there, and gets `SIGILL`.
 pub(crate) fn handle_trampoline(current: &CurrentTask, regs: &Regs) {
     let stack = Thread::current(current).map(Thread::returns);
-    let Some(stack) = stack.filter(|stack| !stack.is_empty()) else {
+    let Some(mut stack) = stack.filter(|stack| !stack.is_empty()) else {
         task::warn_current("handle uretprobe, sending SIGILL.");
         // SAFETY: Sends a signal to the current task.
         unsafe { bindings::force_sig(bindings::SIGILL as _) };
@@ -138,8 +138,9 @@ pub(crate) fn handle_trampoline(current: &CurrentTask, regs: &Regs) {
     while let Some(first) = stack.top() {
         let next = below_chain(first);
         let returned = next.is_none_or(|next| arch::is_alive(next, Occasion::Ret, regs));
+        let next = next.map_or(core::ptr::null(), core::ptr::from_ref);
         regs.set_ip(first.orig_ret_vaddr());
-        finish_chain(stack, next, returned, regs);
+        finish_chain(&mut stack, next, returned, regs);
         if returned {
             return;
         }
@@ -161,9 +162,8 @@ fn below_chain(mut ret: &Return) -> Option<&Return> {
 ///
 /// Each is taken off before its consumers run, so that a stack trace made there shows the true
 /// return address.
-fn finish_chain(stack: Stack<'_>, next: Option<&Return>, returned: bool, regs: &Regs) {
-    let next = next.map(core::ptr::from_ref);
-    while stack.top().map(core::ptr::from_ref) != next {
+fn finish_chain(stack: &mut Stack<'_>, next: *const Return, returned: bool, regs: &Regs) {
+    while !stack.is_top(next) {
         let Some((mut ret, held)) = stack.pop() else {
             return;
         };
