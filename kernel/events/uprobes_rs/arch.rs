@@ -9,6 +9,7 @@ use core::ops::Deref;
 use kernel::{
     bindings,
     error::to_result,
+    ffi::c_int,
     mm::Mm,
     prelude::*,
     types::Opaque, //
@@ -134,14 +135,14 @@ impl Insn {
     #[inline]
     pub(crate) fn before_step(&self, regs: &Regs) -> Result {
         // SAFETY: Both references are valid.
-        to_result(unsafe { bindings::arch_uprobe_pre_xol(self.as_ptr(), regs.as_ptr()) })
+        check(unsafe { bindings::arch_uprobe_pre_xol(self.as_ptr(), regs.as_ptr()) })
     }
 
     /// Mends the registers after the step.
     #[inline]
     pub(crate) fn after_step(&self, regs: &Regs) -> Result {
         // SAFETY: Both references are valid.
-        to_result(unsafe { bindings::arch_uprobe_post_xol(self.as_ptr(), regs.as_ptr()) })
+        check(unsafe { bindings::arch_uprobe_post_xol(self.as_ptr(), regs.as_ptr()) })
     }
 
     /// Puts the task back before the instruction, which has faulted or was not executed.
@@ -149,6 +150,15 @@ impl Insn {
         // SAFETY: Both references are valid.
         unsafe { bindings::arch_uprobe_abort_xol(self.as_ptr(), regs.as_ptr()) }
     }
+}
+
+/// [`to_result`], with nothing but a comparison where there is no error.
+#[inline]
+fn check(errno: c_int) -> Result {
+    if errno == 0 {
+        return Ok(());
+    }
+    to_result(errno)
 }
 
 const IXOL_WORDS: usize = IXOL_BYTES / size_of::<u32>();

@@ -8,7 +8,10 @@
 //! after the mappings were collected and finds the consumer listed (`hooks.rs`). Fork is locked out
 //! meanwhile, because it copies breakpoints without looking.
 
-use core::ptr::NonNull;
+use core::{
+    mem,
+    ptr::NonNull, //
+};
 
 use kernel::{
     bindings,
@@ -41,7 +44,10 @@ use crate::{
         ProbeRef, //
     },
     task,
-    tree::InodeId, //
+    tree::{
+        self,
+        InodeId, //
+    },
 };
 
 /// Registers a consumer at `offset` of a file. May sleep.
@@ -73,23 +79,29 @@ pub(crate) unsafe fn register(
     // SAFETY: By the function's contract.
     unsafe { check_place(inode, offset, ref_ctr_offset)? };
 
-    let probe = Probe::find_or_insert(InodeId::new(inode), offset, ref_ctr_offset)?;
-    let result = {
-        let _registration = probe.registration().write();
+    loop {
+        let probe = Probe::find_or_insert(InodeId::new(inode), offset, ref_ctr_offset)?;
+        let registration = probe.registration().write();
+        // The last consumer of the probe may have gone since it was found, and taken it out.
+        if !probe.is_linked() {
+            continue;
+        }
         // SAFETY: By the function's contract; a consumer is registered once.
         unsafe { probe.consumers().add(uc) };
         // SAFETY: The inode is kept by the caller.
-        unsafe { visit(&probe, Job::Install(consumer)) }
-    };
-    let probe = probe.into_raw();
-    result
-        .map(|()| probe)
-        // SAFETY: The consumer was listed above, and the reference is the one for it. It may have
-        // been called already, so the caller must not get it back before it cannot be any more.
-        .inspect_err(|_| unsafe {
-            unregister_nosync(probe.as_ref(), uc);
-            unregister_sync();
-        })
+        let result = unsafe { visit(&probe, Job::Install(consumer)) };
+        drop(registration);
+        return match result {
+            Ok(()) => Ok(probe.into_raw()),
+            Err(error) => {
+                // SAFETY: The consumer was listed above. It may have been called already, so the
+                // caller must not get it back before it cannot be any more.
+                unsafe { unregister_nosync(probe, uc) };
+                unregister_sync();
+                Err(error)
+            }
+        };
+    }
 }
 
 /// Can there be a probe?
@@ -129,20 +141,22 @@ unsafe fn check_place(inode: *mut bindings::inode, offset: i64, ref_ctr_offset: 
 ///
 /// # Safety
 ///
-/// `probe` and `uc` must come from the same successful [`register`], once. The reference that came
-/// with it is given up.
-pub(crate) unsafe fn unregister_nosync(probe: &Probe, uc: *mut bindings::uprobe_consumer) {
-    let result = {
-        let _registration = probe.registration().write();
-        // SAFETY: By the function's contract the consumer is listed.
-        unsafe { probe.consumers().del(uc) };
-        // SAFETY: The inode is kept until the caller is told that we are done.
-        unsafe { visit(probe, Job::Remove) }
-    };
-    match result {
-        // SAFETY: By the function's contract the reference is ours, and this is its only use.
-        Ok(()) => drop(unsafe { ProbeRef::from_raw(NonNull::from(probe)) }),
-        Err(_) => task::warn_current("unregister, leaking uprobe"),
+/// `probe` and `uc` must come from the same successful [`register`], once.
+pub(crate) unsafe fn unregister_nosync(probe: ProbeRef, uc: *mut bindings::uprobe_consumer) {
+    let registration = probe.registration().write();
+    // SAFETY: By the function's contract the consumer is listed.
+    unsafe { probe.consumers().del(uc) };
+    // SAFETY: The inode is kept until the caller is told that we are done.
+    let result = unsafe { visit(&probe, Job::Remove) };
+    if result.is_ok() && probe.consumers().is_empty() {
+        // Whoever has a stable return may keep the probe for as long as user space likes, and
+        // longer than the inode: it must not be found by a file that comes to have its address.
+        tree::remove(&probe);
+    }
+    drop(registration);
+    if result.is_err() {
+        task::warn_current("unregister, leaking uprobe");
+        mem::forget(probe);
     }
 }
 

@@ -38,7 +38,8 @@ pub(crate) unsafe fn copy(probe: &Probe, file: *mut bindings::file) -> Result {
     let insn = unsafe { arch::insn_bytes(probe.arch()) };
     let mut done = 0;
     while done < insn.len() {
-        let position = probe.offset() + done as i64;
+        // There is nothing behind the last offset that a file can have.
+        let position = probe.offset().checked_add(done as i64).ok_or(EFBIG)?;
         // SAFETY: Who registered the probe keeps the inode.
         if position >= unsafe { bindings::i_size_read(probe.inode()) } {
             break;
