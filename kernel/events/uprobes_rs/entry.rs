@@ -24,7 +24,10 @@ use crate::{
     breakpoint,
     hit,
     hooks,
-    probe::Probe,
+    probe::{
+        Probe,
+        ProbeRef, //
+    },
     refctr,
     step,
     task::{
@@ -87,7 +90,7 @@ pub unsafe extern "C" fn uprobe_unregister_nosync(
     uc: *mut bindings::uprobe_consumer,
 ) {
     // SAFETY: By the function's contract.
-    unsafe { attach::unregister_nosync(Probe::from_raw(uprobe), uc) }
+    unsafe { attach::unregister_nosync(ProbeRef::from_raw(Probe::from_raw(uprobe).into()), uc) }
 }
 
 /// Leads to [`attach::unregister_sync`].
@@ -340,7 +343,7 @@ pub unsafe extern "C" fn uprobe_notify_resume(regs: *mut bindings::pt_regs) {
 ///
 /// # Safety
 ///
-/// Called with the signal lock held.
+/// Called by the current task, before it takes the lock of its signals.
 #[export]
 pub unsafe extern "C" fn uprobe_deny_signal() -> bool {
     let current = kernel::current!();

@@ -4,7 +4,7 @@
 //!
 //! Runs in the hit thread on its way back to user space, with interrupts on; may sleep. The probe
 //! found is kept by a Tasks Trace guard, which lasts until the consumers have run and the
-//! instruction was emulated or copied; nothing is counted, and nothing shared is written.
+//! instruction was emulated or taken along; nothing is counted, and nothing shared is written.
 
 use kernel::{
     bindings,
@@ -68,48 +68,60 @@ fn handle_breakpoint(current: &CurrentTask, mm: &MmWithUser, regs: &Regs) {
         uretprobe::handle_trampoline(current, regs);
         return;
     }
+    // If the step cannot be begun, the thread stays where it is, and hits the breakpoint again.
+    if let Some(step) = handle_probe_at(current, mm, regs, vaddr) {
+        let _ = step.begin(mm, regs, vaddr);
+    }
+}
+
+/// Finds the probe and runs its consumers, under a guard that does not last longer than that: to
+/// step, a thread may have to wait for others, and nobody shall have to wait for it.
+fn handle_probe_at<'t>(
+    current: &'t CurrentTask,
+    mm: &MmWithUser,
+    regs: &Regs,
+    vaddr: usize,
+) -> Option<step::Prepared<'t>> {
     let guard = rcu_tasks_trace::read_lock();
     match lookup::find(mm, vaddr, &guard) {
         Ok(probe) => {
             // In advance: the consumers shall see it, and may change it.
             regs.set_ip(vaddr);
-            handle_probe(current, mm, probe, regs, vaddr, &guard);
+            return handle_probe(current, mm, probe, regs, vaddr, &guard);
         }
         // SAFETY: Sends a signal to the current task.
         Err(Miss::Foreign) => unsafe { bindings::force_sig(bindings::SIGTRAP as _) },
         // Whatever is there now is executed, or faults.
         Err(Miss::Stale) => regs.set_ip(vaddr),
     }
+    None
 }
 
-/// Runs the consumers, then the instruction. If something is in the way, the thread stays before
-/// the instruction and hits the breakpoint, if there still is one, again.
-fn handle_probe(
-    current: &CurrentTask,
+/// Runs the consumers, then the instruction if it can be emulated; returns what is needed to step
+/// it if it cannot. If something is in the way, the thread stays before the instruction and hits
+/// the breakpoint, if there still is one, again.
+#[inline]
+fn handle_probe<'t>(
+    current: &'t CurrentTask,
     mm: &MmWithUser,
     probe: &Probe,
     regs: &Regs,
     vaddr: usize,
     guard: &rcu_tasks_trace::Guard,
-) {
+) -> Option<step::Prepared<'t>> {
     // The breakpoint may be that of a predecessor, and this probe not be analysed yet.
-    let Some(insn) = probe.insn() else {
-        return;
-    };
-    let Ok(thread) = Thread::current_or_new(current) else {
-        return;
-    };
+    let insn = probe.insn()?;
+    let thread = Thread::current_or_new(current).ok()?;
     if insn.ignores(regs) {
-        return;
+        return None;
     }
     run_consumers(thread, mm, probe, insn, regs, guard);
     insn.optimize(vaddr);
     // A consumer that has sent the thread elsewhere does not want the instruction executed.
     if regs.ip() != vaddr || insn.emulate(regs) {
-        return;
+        return None;
     }
-    // If it fails, the thread stays where it is.
-    let _ = step::begin(thread, mm, insn, regs, vaddr);
+    Some(step::prepare(thread, insn))
 }
 
 /// Handles a hit that came by a system call, from code that the architecture put in place of the

@@ -108,7 +108,9 @@ impl Record {
     }
 }
 
-/// Where a thread is. One for each thread that steps; written by it alone.
+/// Where a thread is. One for each thread that steps; written by it alone, at each step, and thus
+/// on a cache line of its own.
+#[repr(align(64))]
 pub(crate) struct Stepper {
     /// The slot's number, or 0.
     slot: Atomic<u32>,
@@ -148,7 +150,7 @@ impl Stepper {
 }
 
 /// How many addresses a thread remembers slots of.
-const HINTS: usize = 32;
+const HINTS: usize = 128;
 
 /// A thread's memory of which slot it used for which address. A hint may be wrong: what counts is
 /// what the slot's record says.

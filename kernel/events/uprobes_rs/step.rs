@@ -12,6 +12,9 @@
 //!    └──────────────────────────────────────────────────────────┘
 //! ```
 //!
+//! (A thread that comes back while it is still `Running` has met a breakpoint in its slot: user
+//! space has mapped something else there. It is put back, and told by a signal.)
+//!
 //! A thread may stay in its slot for as long as user space likes. It does not need the probe for
 //! that: it takes a copy of the architecture's part of the instruction along, which is all that
 //! finishing the step looks at. So nothing keeps the probe, nothing has to be released, and the
@@ -86,59 +89,74 @@ impl Step {
     }
 }
 
-/// Sends the current thread to a slot with the instruction that it hit at `vaddr`. May sleep.
+/// A thread that is going to step, with the instruction taken along.
 ///
-/// # Errors
+/// # Invariants
 ///
-/// `ENOMEM` and what [`crate::xol::SlotCache::enter`] says; the thread then stays where it is.
-pub(crate) fn begin(
-    thread: &Thread,
-    mm: &MmWithUser,
-    insn: &Insn,
-    regs: &Regs,
-    vaddr: usize,
-) -> Result {
-    let slot = thread.slots().enter(mm, vaddr, &insn.ixol())?;
-    thread.set_step(vaddr, slot);
-    let step = thread.step();
-    // SAFETY: The thread was not stepping, or it could not have hit a breakpoint.
-    unsafe { step.insn.set(insn) };
-    // SAFETY: The instruction was just copied.
-    if let Err(error) = unsafe { step.insn.get() }.before_step(regs) {
-        leave(thread);
-        return Err(error);
+/// The thread's `insn` is a copy of an analysed instruction, and its phase is [`Phase::Idle`].
+pub(crate) struct Prepared<'t>(&'t Thread);
+
+/// Takes along what the step needs of a probe. The probe may go afterwards.
+#[inline]
+pub(crate) fn prepare<'t>(thread: &'t Thread, insn: &Insn) -> Prepared<'t> {
+    // SAFETY: The thread is not stepping, or it could not have hit a breakpoint.
+    unsafe { thread.step().insn.set(insn) };
+    // INVARIANT: The copy was just made.
+    Prepared(thread)
+}
+
+impl Prepared<'_> {
+    /// Sends the current thread to a slot with the instruction that it hit at `vaddr`. May sleep,
+    /// for as long as other threads occupy all slots.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM` and what [`crate::xol::SlotCache::enter`] says; the thread then stays where it is.
+    #[inline]
+    pub(crate) fn begin(self, mm: &MmWithUser, regs: &Regs, vaddr: usize) -> Result {
+        let thread = self.0;
+        let step = thread.step();
+        // SAFETY: By the type's invariants.
+        let insn = unsafe { step.insn.get() };
+        let slot = thread.slots().enter(mm, vaddr, &insn.ixol())?;
+        thread.set_step(vaddr, slot);
+        if let Err(error) = insn.before_step(regs) {
+            leave(thread);
+            return Err(error);
+        }
+        // INVARIANT: The copy is in place.
+        step.phase.set(Phase::Running);
+        Ok(())
     }
-    // INVARIANT: The copy is in place.
-    step.phase.set(Phase::Running);
-    Ok(())
 }
 
 /// Brings a thread back from its slot, and lets waiting signals through.
 pub(crate) fn finish(thread: &Thread, regs: &Regs) {
     let step = thread.step();
-    // SAFETY: The step is active, so by the type's invariants the copy is one.
+    let phase = step.phase.replace(Phase::Idle);
+    // SAFETY: The step was active, so by the type's invariants the copy is one.
     let insn = unsafe { step.insn.get() };
-    let result = match step.phase.get() {
-        Phase::Completed => insn.after_step(regs),
-        Phase::Trapped => {
-            insn.abort_step(regs);
-            Ok(())
+    let mut signal = None;
+    if phase == Phase::Completed {
+        if insn.after_step(regs).is_err() {
+            task::warn_current("execute the probed insn, sending SIGILL.");
+            signal = Some(bindings::SIGILL);
         }
-        Phase::Idle | Phase::Running => {
-            kernel::warn_on!(true);
-            Ok(())
+    } else {
+        insn.abort_step(regs);
+        // A breakpoint where the slot was: the process has put other memory in its place.
+        if phase == Phase::Running {
+            signal = Some(bindings::SIGTRAP);
         }
-    };
-    step.phase.set(Phase::Idle);
+    }
     leave(thread);
     if step.signal_denied.take() {
         // SAFETY: The flag is one of the current task's.
         unsafe { bindings::set_thread_flag(bindings::TIF_SIGPENDING as _) };
     }
-    if result.is_err() {
-        task::warn_current("execute the probed insn, sending SIGILL.");
+    if let Some(signal) = signal {
         // SAFETY: Sends a signal to the current task.
-        unsafe { bindings::force_sig(bindings::SIGILL as _) };
+        unsafe { bindings::force_sig(signal as _) };
     }
 }
 
@@ -148,7 +166,7 @@ fn leave(thread: &Thread) {
     thread.slots().leave();
 }
 
-/// Must signals wait, because the current thread is stepping? Called with the signal lock held.
+/// Must signals wait, because the current thread is stepping?
 ///
 /// If it is the instruction in the slot that has raised one, or the task is being killed, the step
 /// is given up, and the signal is delivered at the original instruction: a core dump and a handler
@@ -158,7 +176,6 @@ pub(crate) fn defer_signals(current: &CurrentTask, thread: &Thread) -> bool {
     if !step.is_active() {
         return false;
     }
-    kernel::warn_on!(step.phase.get() != Phase::Running);
     // SAFETY: All of these concern the current task.
     unsafe {
         if bindings::task_sigpending(current.as_ptr()) {

@@ -52,4 +52,4 @@ mod uretprobe;
 mod xol;
 
 /// What this crate's lines in the kernel log begin with.
-const __LOG_PREFIX: &[u8] = b"uprobes\0";
+const __LOG_PREFIX: &[u8] = b"uprobe\0";

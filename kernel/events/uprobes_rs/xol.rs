@@ -16,6 +16,7 @@
 
 use core::{
     cell::OnceCell,
+    mem::ManuallyDrop,
     ptr, //
 };
 
@@ -47,6 +48,11 @@ use kernel::{
     },
 };
 
+use pin_init::{
+    init,
+    init_array_from_fn, //
+};
+
 use crate::{
     arch::{
         self,
@@ -75,31 +81,24 @@ const MAX_PAGES: usize = if 1024 / SLOTS_PER_PAGE > 4 {
 struct SlotPage {
     page: Page,
     vaddr: usize,
-    records: KVVec<Record>,
+    records: [Record; SLOTS_PER_PAGE],
 }
 
 impl SlotPage {
-    fn new() -> Result<KBox<Self>> {
+    fn new() -> Result<KVBox<Self>> {
         // Zeroed: user space can execute what it cannot read, and must not find old memory there.
         let page = Page::alloc_page(GFP_KERNEL | __GFP_HIGHMEM | __GFP_ZERO)?;
-        let mut records = KVVec::with_capacity(SLOTS_PER_PAGE, GFP_KERNEL)?;
-        for _ in 0..SLOTS_PER_PAGE {
-            records.push_within_capacity(Record::empty())?;
-        }
-        let page = Self {
-            page,
-            vaddr: 0,
-            records,
-        };
-        Ok(KBox::new(page, GFP_KERNEL)?)
+        KVBox::init(
+            init!(Self {
+                page,
+                vaddr: 0,
+                records <- init_array_from_fn(|_| Record::empty()),
+            }),
+            GFP_KERNEL,
+        )
     }
 
     /// Maps the page into the current process.
-    fn map(&mut self, mm: &MmapWrite<'_>) -> Result {
-        let vaddr = arch::find_room()?;
-        self.map_at(mm, vaddr)
-    }
-
     fn map_at(&mut self, mm: &MmapWrite<'_>, vaddr: usize) -> Result {
         self.vaddr = vaddr;
         // SAFETY: The address space is locked for writing, and the mapping's description is
@@ -129,7 +128,7 @@ struct Book {
     filled: usize,
     /// Where the search for a slot to take back goes on.
     hand: usize,
-    steppers: KVec<Arc<Stepper>>,
+    steppers: KVVec<Arc<Stepper>>,
 }
 
 /// The pages of an area, from the first on. A page that is there stays.
@@ -153,10 +152,10 @@ impl Pages {
     }
 
     /// Adds a page; the place must be free, and the area's lock held or the area be new.
-    fn set(&self, index: usize, page: KBox<SlotPage>) {
+    fn set(&self, index: usize, page: KVBox<SlotPage>) {
         // Release: who finds the page finds it filled in.
         // INVARIANT: The page is owned from now on.
-        self.0[index].store(KBox::into_raw(page), Release);
+        self.0[index].store(KVBox::into_raw(page), Release);
     }
 
     fn iter(&self) -> impl Iterator<Item = &SlotPage> {
@@ -170,7 +169,7 @@ impl Drop for Pages {
             let page = *page.get_mut();
             if !page.is_null() {
                 // SAFETY: By the type's invariants the page is a box of ours.
-                drop(unsafe { KBox::from_raw(page) });
+                drop(unsafe { KVBox::from_raw(page) });
             }
         }
     }
@@ -179,6 +178,8 @@ impl Drop for Pages {
 /// The out-of-line area of a process.
 #[pin_data]
 pub(crate) struct Area {
+    /// Where hijacked returns go: the beginning of the first page.
+    trampoline: usize,
     pages: Pages,
     /// Lock order: taken before `mmap_lock`.
     #[pin]
@@ -186,16 +187,18 @@ pub(crate) struct Area {
 }
 
 impl Area {
-    fn with_page(first: KBox<SlotPage>) -> impl PinInit<Self> {
+    fn with_page(first: KVBox<SlotPage>) -> impl PinInit<Self> {
+        let trampoline = first.vaddr;
         let pages = Pages::new();
         pages.set(0, first);
         let book = Book {
             pages: 1,
             filled: 1,
             hand: 1,
-            steppers: KVec::new(),
+            steppers: KVVec::new(),
         };
         pin_init!(Self {
+            trampoline,
             pages,
             book <- new_mutex!(book, "uprobes::xol"),
         })
@@ -216,7 +219,7 @@ impl Area {
     /// Where hijacked returns go.
     #[inline]
     pub(crate) fn trampoline(&self) -> usize {
-        self.pages.get(0).map_or(usize::MAX, |page| page.vaddr)
+        self.trampoline
     }
 
     /// The page that is mapped at an address.
@@ -283,7 +286,12 @@ impl Area {
     fn grow(&self, mm: &MmWithUser, book: &mut Book) -> Result {
         let mut page = SlotPage::new()?;
         let lock = MmapWrite::lock_killable(mm)?;
-        page.map(&lock)?;
+        let vaddr = arch::find_room()?;
+        // User space has unmapped the page that was there. Its slots must go on to fault.
+        if self.page_at(vaddr).is_some() {
+            return Err(ENOMEM);
+        }
+        page.map_at(&lock, vaddr)?;
         self.pages.set(book.pages, page);
         book.pages += 1;
         Ok(())
@@ -402,7 +410,7 @@ impl SlotCache {
         if let Some(member) = self.membership.get() {
             return Ok(member);
         }
-        let member = Membership::join(area_or_new(mm)?)?;
+        let member = Membership::join(shared_area(mm)?)?;
         // Only this thread fills the cell, and it was empty.
         Ok(self.membership.get_or_init(|| member))
     }
@@ -448,17 +456,19 @@ fn field(mm: &Mm) -> &Atomic<*mut bindings::xol_area> {
 
 /// The area of the current task's address space, made if there is none. May sleep.
 pub(crate) fn area_or_create(mm: &MmWithUser) -> Result<&Area> {
-    if area(mm).is_none() {
-        create(mm, None)?;
+    if let Some(area) = area(mm) {
+        return Ok(area);
     }
+    create(mm, None)?;
     area(mm).ok_or(ENOMEM)
 }
 
-fn area_or_new(mm: &MmWithUser) -> Result<Arc<Area>> {
-    let area = ptr::from_ref(area_or_create(mm)?);
+/// The same, counted.
+fn shared_area(mm: &MmWithUser) -> Result<Arc<Area>> {
+    area_or_create(mm)?;
     // SAFETY: The address space owns a reference to its area, which comes from `Arc::into_raw()`;
     // it is neither consumed nor given up here.
-    let owned = core::mem::ManuallyDrop::new(unsafe { Arc::from_raw(area) });
+    let owned = ManuallyDrop::new(unsafe { Arc::from_raw(field(mm).load(Acquire).cast::<Area>()) });
     Ok((*owned).clone())
 }
 
@@ -478,10 +488,8 @@ pub(crate) fn create(mm: &MmWithUser, vaddr: Option<usize>) -> Result {
     if area(mm).is_some() {
         return Ok(());
     }
-    match vaddr {
-        Some(vaddr) => first.map_at(&lock, vaddr)?,
-        None => first.map(&lock)?,
-    }
+    let vaddr = vaddr.map_or_else(arch::find_room, Ok)?;
+    first.map_at(&lock, vaddr)?;
     let area: Arc<Area> = memory.pin_init_with(Area::with_page(first))?.into();
     let area = Arc::into_raw(area);
     // Release: pairs with `area()`.
@@ -495,9 +503,10 @@ pub(crate) fn create(mm: &MmWithUser, vaddr: Option<usize>) -> Result {
 ///
 /// `mm` must have no users left, and this must be called once for it.
 pub(crate) unsafe fn destroy(mm: &Mm) {
-    if let Some(area) = area(mm) {
+    let area = field(mm).load(Acquire).cast::<Area>();
+    if !area.is_null() {
         // SAFETY: `create()` left the address space a reference, which is given up here.
-        drop(unsafe { Arc::from_raw(ptr::from_ref(area)) });
+        drop(unsafe { Arc::from_raw(area) });
     }
 }
 

@@ -117,7 +117,7 @@ fn check_log(imp: Impl, ran: &Ran) -> Result<()> {
 
 /// The Rust implementation announces itself at boot; the C one does not.
 pub(crate) fn check_impl(imp: Impl, console: &str) -> Result<()> {
-    let said = console.contains("uprobes: implementation: rust");
+    let said = console.contains("implementation: rust");
     if said != (imp == Impl::Rust) {
         bail!("the kernel built with the {imp} implementation does not run it");
     }

@@ -66,7 +66,7 @@ static bool is_rust(void)
 	static char log[1 << 20];
 	int size = klogctl(SYSLOG_ACTION_READ_ALL, log, sizeof(log) - 1);
 
-	return size > 0 && strstr(log, "uprobes: implementation: rust");
+	return size > 0 && strstr(log, "implementation: rust");
 }
 
 FIXTURE(slots)
