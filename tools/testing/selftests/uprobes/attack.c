@@ -43,7 +43,7 @@ static struct mapping area;
 
 static void make_area(void)
 {
-	alarm(5);
+	alarm(20);
 	if (stepped(1) != 2 || !find_mapping(XOL_NAME, &area))
 		_exit(100);
 }

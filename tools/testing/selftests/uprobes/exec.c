@@ -79,8 +79,13 @@ TEST_F(exec, after_the_lease)
 	EXPECT_EQ(NEW_FRAMES + 1, hits(self->ret));
 }
 
+#define PENDING_THREADS	3
+
+static int pausing;
+
 static long pause_here(void *unused)
 {
+	__atomic_add_fetch(&pausing, 1, __ATOMIC_SEQ_CST);
 	return pause();
 }
 
@@ -102,11 +107,12 @@ static void exec_amid_threads(void *unused)
 {
 	pthread_t thread;
 
-	for (int i = 0; i < 3; i++) {
+	for (int i = 0; i < PENDING_THREADS; i++) {
 		pthread_create(&thread, NULL, pend_in_thread, NULL);
 		pthread_create(&thread, NULL, step_in_thread, NULL);
 	}
-	usleep(50000);
+	while (__atomic_load_n(&pausing, __ATOMIC_SEQ_CST) < PENDING_THREADS)
+		usleep(1000);
 	recurse(9, exec_here, NULL);
 }
 
@@ -114,7 +120,7 @@ TEST_F(exec, beside_threads)
 {
 	for (int i = 1; i <= 3; i++) {
 		ASSERT_EQ(0, run_in_child(exec_amid_threads, NULL));
-		EXPECT_EQ((4 * 10 + NEW_FRAMES + 1) * i, hits(self->entry));
+		EXPECT_EQ(((PENDING_THREADS + 1) * 10 + NEW_FRAMES + 1) * i, hits(self->entry));
 		EXPECT_EQ((NEW_FRAMES + 1) * i, hits(self->ret));
 	}
 }

@@ -59,7 +59,7 @@ static void run_in_child_twice(void *insn)
 {
 	bool good;
 
-	alarm(5);
+	alarm(20);
 	/* Twice: an instruction may be rewritten at its first hit. */
 	good = same_as_before(insn);
 	good &= same_as_before(insn);
