@@ -75,6 +75,41 @@ TEST_F(attack, unmap_then_step)
 	EXPECT_SIGNAL_OR_SUCCESS(SIGSEGV, unmap_then_step);
 }
 
+static long call_many(int i, long x)
+{
+	return ((long (*)(long))(many + i * MANY_STRIDE))(x);
+}
+
+#define SLOTS_OF_A_PAGE	31
+#define MORE_SLOTS	100
+
+static void unmap_then_step_more(void *unused)
+{
+	make_area();
+	for (int i = 0; i < SLOTS_OF_A_PAGE; i++) {
+		if (call_many(i, 1) != 1 + i)
+			_exit(101);
+	}
+	munmap((void *)area.start, area.end - area.start);
+	for (int i = SLOTS_OF_A_PAGE; i < MORE_SLOTS; i++) {
+		if (call_many(i, 1) != 1 + i)
+			_exit(102);
+	}
+}
+
+/* New slots may come where the old ones were, but must not be taken for them. */
+TEST_F(attack, unmap_then_step_more)
+{
+	struct trace_counter counter;
+
+	ASSERT_EQ(0, trace_create(&counter, "attack", PROBE_ENTRY));
+	for (int i = 0; i < MORE_SLOTS; i++)
+		ASSERT_EQ(0, trace_add(&counter, place_of(many + i * MANY_STRIDE)));
+	ASSERT_EQ(0, trace_enable(&counter));
+	EXPECT_SIGNAL_OR_SUCCESS(SIGSEGV, unmap_then_step_more);
+	trace_destroy(&counter);
+}
+
 static void unmap_then_return(void *unused)
 {
 	make_area();
@@ -152,6 +187,32 @@ static void cover_then_step(void *unused)
 TEST_F(attack, cover_then_step)
 {
 	EXPECT_SIGNAL_OR_SUCCESS(SIGSEGV, cover_then_step);
+}
+
+static void cover_with_breakpoints(void *unused)
+{
+	size_t size;
+
+	make_area();
+	size = area.end - area.start;
+	if (mmap((void *)area.start, size, PROT_READ | PROT_WRITE | PROT_EXEC,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED)
+		_exit(100);
+	arch_fill_with_breakpoints((void *)area.start, size);
+	stepped(1);
+	_exit(101);
+}
+
+/* A step that ends in a breakpoint, instead of after the instruction. */
+TEST_F(attack, cover_with_breakpoints)
+{
+	int sig;
+
+	if (!implementation_is_rust())
+		SKIP(return, "the C implementation warns");
+	sig = signal_of(cover_with_breakpoints);
+	EXPECT_LT(0, sig);
+	EXPECT_NE(SIGALRM, sig);
 }
 
 static void protect_then_step(void *unused)

@@ -372,6 +372,46 @@ TEST_F(mapping, truncated)
 	EXPECT_EQ(VALUE, code_call(self->map + PROBED));
 }
 
+/* There is no page to take the breakpoint out of, and no harm in that. */
+TEST_F(mapping, detached_while_truncated)
+{
+	unsigned char code[ARCH_CODE_MAX];
+	size_t size = variant->code(code, VALUE);
+	int probe;
+
+	if (!implementation_is_rust())
+		SKIP(return, "the C implementation leaks the probe");
+	probe = ATTACH(PROBE_ENTRY);
+	CALL(self->map, probe, 1);
+	ASSERT_EQ(0, ftruncate(self->fd, 0));
+	close(probe);
+	ASSERT_EQ(0, ftruncate(self->fd, 2 * PAGE));
+	code_write(self->fd, PROBED, code, size);
+	EXPECT_EQ(VALUE, code_call(self->map + PROBED));
+	probe = ATTACH(PROBE_ENTRY);
+	CALL(self->map, probe, 1);
+}
+
+#define MANY_MAPPINGS	3000
+
+/* More of them than fit into a few pages, were they to be listed. */
+TEST_F(mapping, mapped_many_times)
+{
+	static char *maps[MANY_MAPPINGS];
+	int probe;
+
+	for (int i = 0; i < MANY_MAPPINGS; i++)
+		maps[i] = code_map(self->fd, 1, RX);
+	probe = ATTACH(PROBE_ENTRY);
+	for (int i = 0; i < MANY_MAPPINGS; i += 7)
+		CALL(maps[i], probe, 1);
+	close(probe);
+	for (int i = 0; i < MANY_MAPPINGS; i++) {
+		ASSERT_FALSE(arch_is_breakpoint(maps[i] + PROBED));
+		ASSERT_EQ(VALUE, code_call(maps[i] + PROBED));
+	}
+}
+
 static void unmap_in_child(void *map)
 {
 	if (munmap(map, 2 * PAGE))

@@ -300,6 +300,28 @@ TEST_F(refctr, failed_registration)
 	EXPECT_EQ(0, *counter);
 }
 
+/* A program that has lowered its counter itself is not made to keep a probe. */
+TEST_F(refctr, lowered_by_the_program)
+{
+	volatile short *counter = map_counter(self->fd, RW, MAP_PRIVATE);
+	int probe;
+
+	if (!implementation_is_rust())
+		SKIP(return, "the C implementation leaks the probe");
+	for (int i = 0; i < 3; i++) {
+		probe = attach(self->fd, PROBED, COUNTER);
+		ASSERT_GE(probe, 0);
+		EXPECT_EQ(1, *counter);
+		*counter = 0;
+		EXPECT_EQ(1, code_call(self->code + PROBED));
+		EXPECT_EQ(1, hits(probe));
+		close(probe);
+		EXPECT_EQ(0, *counter);
+		EXPECT_FALSE(arch_is_breakpoint(self->code + PROBED));
+		EXPECT_EQ(1, code_call(self->code + PROBED));
+	}
+}
+
 /* The counter of a program's own data, as a USDT probe has it. */
 static short semaphore = 0x700;
 

@@ -4,15 +4,12 @@
  * slots: every step is counted once and executes its own instruction.
  */
 #include <pthread.h>
-#include <sys/klog.h>
 
 #include "kselftest_harness.h"
 #include "missing_page.h"
 #include "uprobe_test.h"
 
 #define THREADS	64
-
-#define SYSLOG_ACTION_READ_ALL	3
 
 static long call_many(int i, long x)
 {
@@ -61,14 +58,6 @@ static long run_threads(int total, int threads, long rounds)
 	return wrong;
 }
 
-static bool is_rust(void)
-{
-	static char log[1 << 20];
-	int size = klogctl(SYSLOG_ACTION_READ_ALL, log, sizeof(log) - 1);
-
-	return size > 0 && strstr(log, "implementation: rust");
-}
-
 FIXTURE(slots)
 {
 	struct trace_counter counter;
@@ -96,7 +85,7 @@ FIXTURE_SETUP(slots)
 	 * rewrote it. The C implementation rewrites slots all the time, the
 	 * Rust one when there are too many instructions.
 	 */
-	if (variant->too_many || !is_rust())
+	if (variant->too_many || !implementation_is_rust())
 		run_on_cpu0();
 	ASSERT_EQ(0, trace_create(&self->counter, "slots", PROBE_ENTRY));
 	for (int i = 0; i < functions; i++)
@@ -194,7 +183,7 @@ TEST_F(blocked, another_thread_steps)
 {
 	int probe;
 
-	if (!is_rust())
+	if (!implementation_is_rust())
 		SKIP(return, "the C implementation waits for a slot of its one page");
 	probe = probe_self(stepped, PROBE_ENTRY);
 	ASSERT_GE(probe, 0);

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/klog.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -21,7 +22,17 @@
 
 #include "uprobe_test.h"
 
+#define SYSLOG_ACTION_READ_ALL	3
+
 #define PMU_DIR "/sys/bus/event_source/devices/uprobe/"
+
+bool implementation_is_rust(void)
+{
+	static char log[1 << 20];
+	int size = klogctl(SYSLOG_ACTION_READ_ALL, log, sizeof(log) - 1);
+
+	return size > 0 && strstr(log, "uprobe: implementation: rust");
+}
 
 static unsigned long pmu_number(const char *file, const char *format)
 {

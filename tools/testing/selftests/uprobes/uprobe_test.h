@@ -33,6 +33,12 @@ struct place {
 	unsigned long offset;
 };
 
+/*
+ * Which implementation runs, for the few things that only the Rust one does
+ * right. Each of them says what the C one does instead.
+ */
+bool implementation_is_rust(void);
+
 struct place place_of(const void *addr);
 struct place place_in_fd(int fd, unsigned long offset);
 

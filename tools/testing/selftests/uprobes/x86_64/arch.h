@@ -103,6 +103,11 @@ static inline size_t arch_code_breakpoint(unsigned char *code)
 	return 1;
 }
 
+static inline void arch_fill_with_breakpoints(void *code, size_t size)
+{
+	memset(code, 0xcc, size);
+}
+
 /* Bytes that are no instruction. */
 static inline size_t arch_code_undecodable(unsigned char *code)
 {
