@@ -31,7 +31,7 @@ pub(crate) struct Apt {
 impl Apt {
     /// Writes the configuration, and fetches the lists unless they are there.
     pub(crate) fn open(cache: &Cache, pins: &Pins) -> Result<Self> {
-        let mirror = find_mirror()?;
+        let mirror = find_mirror(cache)?;
         let folder = cache.path("apt");
         for part in ["etc", "lists/partial", "archives/partial"] {
             make_dir(&folder.join(part))?;
@@ -117,13 +117,24 @@ fn transport(dump: &str) -> Vec<String> {
     kept.map(str::to_owned).collect()
 }
 
-fn find_mirror() -> Result<String> {
-    let format = "$(REPO_URI) $(RELEASE) $(COMPONENT)";
-    let targets = Cmd::new("apt-get")
-        .args(["indextargets", "--format", format])
-        .read()?;
+fn find_mirror(cache: &Cache) -> Result<String> {
     let release = fs::read_to_string(OS_RELEASE).with_context(|| OS_RELEASE.to_owned())?;
-    mirror(&targets, &codename(&release)?)
+    let codename = codename(&release)?;
+    mirror(&targets()?, &codename).or_else(|error| {
+        // apt knows its targets only once it has fetched their lists.
+        ui::step("fetch the machine's own package lists", || {
+            let update = Cmd::new("apt-get").arg("update");
+            update.run(&cache.log("apt-update")).context(error)
+        })?;
+        mirror(&targets()?, &codename)
+    })
+}
+
+fn targets() -> Result<String> {
+    let format = "$(REPO_URI) $(RELEASE) $(COMPONENT)";
+    Cmd::new("apt-get")
+        .args(["indextargets", "--format", format])
+        .read()
 }
 
 /// The address that serves the main component of the machine's own release.
