@@ -44,10 +44,7 @@ use crate::{
         ProbeRef, //
     },
     task,
-    tree::{
-        self,
-        InodeId, //
-    },
+    tree::InodeId,
 };
 
 /// Registers a consumer at `offset` of a file. May sleep.
@@ -79,29 +76,23 @@ pub(crate) unsafe fn register(
     // SAFETY: By the function's contract.
     unsafe { check_place(inode, offset, ref_ctr_offset)? };
 
-    loop {
-        let probe = Probe::find_or_insert(InodeId::new(inode), offset, ref_ctr_offset)?;
-        let registration = probe.registration().write();
-        // The last consumer of the probe may have gone since it was found, and taken it out.
-        if !probe.is_linked() {
-            continue;
-        }
+    // SAFETY: By the function's contract.
+    let probe = unsafe { Probe::find_or_insert(inode, offset, ref_ctr_offset)? };
+    let result = {
+        let _registration = probe.registration().write();
         // SAFETY: By the function's contract; a consumer is registered once.
         unsafe { probe.consumers().add(uc) };
         // SAFETY: The inode is kept by the caller.
-        let result = unsafe { visit(&probe, Job::Install(consumer)) };
-        drop(registration);
-        return match result {
-            Ok(()) => Ok(probe.into_raw()),
-            Err(error) => {
-                // SAFETY: The consumer was listed above. It may have been called already, so the
-                // caller must not get it back before it cannot be any more.
-                unsafe { unregister_nosync(probe, uc) };
-                unregister_sync();
-                Err(error)
-            }
-        };
+        unsafe { visit(&probe, Job::Install(consumer)) }
+    };
+    if let Err(error) = result {
+        // SAFETY: The consumer was listed above. It may have been called already, so the caller
+        // must not get it back before it cannot be any more.
+        unsafe { unregister_nosync(probe, uc) };
+        unregister_sync();
+        return Err(error);
     }
+    Ok(probe.into_raw())
 }
 
 /// Can there be a probe?
@@ -143,17 +134,13 @@ unsafe fn check_place(inode: *mut bindings::inode, offset: i64, ref_ctr_offset: 
 ///
 /// `probe` and `uc` must come from the same successful [`register`], once.
 pub(crate) unsafe fn unregister_nosync(probe: ProbeRef, uc: *mut bindings::uprobe_consumer) {
-    let registration = probe.registration().write();
-    // SAFETY: By the function's contract the consumer is listed.
-    unsafe { probe.consumers().del(uc) };
-    // SAFETY: The inode is kept until the caller is told that we are done.
-    let result = unsafe { visit(&probe, Job::Remove) };
-    if result.is_ok() && probe.consumers().is_empty() {
-        // Whoever has a stable return may keep the probe for as long as user space likes, and
-        // longer than the inode: it must not be found by a file that comes to have its address.
-        tree::remove(&probe);
-    }
-    drop(registration);
+    let result = {
+        let _registration = probe.registration().write();
+        // SAFETY: By the function's contract the consumer is listed.
+        unsafe { probe.consumers().del(uc) };
+        // SAFETY: The inode is kept until the caller is told that we are done.
+        unsafe { visit(&probe, Job::Remove) }
+    };
     if result.is_err() {
         task::warn_current("unregister, leaking uprobe");
         mem::forget(probe);

@@ -239,13 +239,6 @@ impl Consumers {
         consumers.any(|consumer| ptr::eq(consumer.as_ptr(), uc))
     }
 
-    /// Are there none? May sleep.
-    pub(crate) fn is_empty(&self) -> bool {
-        let _guard = self.lock.read();
-        // SAFETY: The lock keeps consumers on the list.
-        unsafe { Iter::new(self) }.next().is_none()
-    }
-
     /// Does any consumer want the breakpoint in this address space? May sleep.
     ///
     /// # Safety

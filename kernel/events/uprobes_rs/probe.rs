@@ -80,6 +80,33 @@ union Retirement {
     rcu: ManuallyDrop<bindings::callback_head>,
 }
 
+/// Which file an inode stood for.
+///
+/// A pending return can keep a probe for longer than its inode lives. The address of the inode,
+/// which is how a hit finds the probe, may then be that of another file's.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct FileId {
+    file_system: *mut bindings::super_block,
+    number: u64,
+    generation: u32,
+}
+
+impl FileId {
+    /// # Safety
+    ///
+    /// `inode` must be valid.
+    unsafe fn of(inode: *mut bindings::inode) -> Self {
+        // SAFETY: By the function's contract; none of these change.
+        unsafe {
+            Self {
+                file_system: (*inode).i_sb,
+                number: (*inode).i_ino,
+                generation: (*inode).i_generation,
+            }
+        }
+    }
+}
+
 /// A probed instruction.
 #[pin_data]
 pub(crate) struct Probe {
@@ -95,6 +122,7 @@ pub(crate) struct Probe {
     #[pin]
     consumers: Consumers,
     key: Key,
+    file: FileId,
     ref_ctr_offset: i64,
     #[pin]
     arch: Opaque<bindings::arch_uprobe>,
@@ -108,7 +136,7 @@ unsafe impl Sync for Probe {}
 unsafe impl Send for Probe {}
 
 impl Probe {
-    fn new(key: Key, ref_ctr_offset: i64) -> impl PinInit<Self> {
+    fn new(key: Key, file: FileId, ref_ctr_offset: i64) -> impl PinInit<Self> {
         pin_init!(Self {
             node: Node::new(),
             count: Refcount::new(1),
@@ -117,6 +145,7 @@ impl Probe {
             registration <- new_rwsem!((), "uprobes::registration"),
             consumers <- Consumers::new(),
             key,
+            file,
             ref_ctr_offset,
             arch <- Opaque::zeroed(),
             retirement <- Opaque::zeroed(),
@@ -128,13 +157,22 @@ impl Probe {
     /// # Errors
     ///
     /// `ENOMEM`; `EINVAL` if there is one, with another reference counter.
-    pub(crate) fn find_or_insert(
-        inode: InodeId,
+    ///
+    /// # Safety
+    ///
+    /// `inode` must be valid.
+    pub(crate) unsafe fn find_or_insert(
+        inode: *mut bindings::inode,
         offset: i64,
         ref_ctr_offset: i64,
     ) -> Result<ProbeRef> {
-        let key = Key { inode, offset };
-        let probe = KBox::pin_init(Probe::new(key, ref_ctr_offset), GFP_KERNEL)?;
+        let key = Key {
+            inode: InodeId::new(inode),
+            offset,
+        };
+        // SAFETY: By the function's contract.
+        let file = unsafe { FileId::of(inode) };
+        let probe = KBox::pin_init(Probe::new(key, file, ref_ctr_offset), GFP_KERNEL)?;
         match tree::insert(Newcomer(probe)) {
             Inserted::New(probe) => Ok(probe),
             Inserted::Existing(probe) => {
@@ -164,6 +202,11 @@ impl Probe {
     #[inline]
     pub(crate) fn key(&self) -> Key {
         self.key
+    }
+
+    /// Is it of the same file as a probe with the same key?
+    pub(crate) fn has_file_of(&self, other: &Probe) -> bool {
+        self.file == other.file
     }
 
     /// The probed file, kept by whoever registered a consumer.

@@ -256,13 +256,18 @@ pub(crate) fn insert(newcomer: Newcomer) -> Inserted {
                 unsafe { attach(&newcomer, vacancy, &writer) };
                 return Inserted::New(newcomer.into_ref());
             }
-            Err(holder) => match holder.try_get() {
-                Some(existing) => return Inserted::Existing(existing),
-                // Its count is zero for good. It would leave by itself later; leave the key free.
+            Err(holder) => {
+                if let Some(existing) = holder
+                    .try_get()
+                    .filter(|probe| probe.has_file_of(&newcomer))
+                {
+                    return Inserted::Existing(existing);
+                }
+                // Its count is zero for good, or its file has gone. Leave the key free.
                 //
                 // SAFETY: `holder` was just found in the tree.
-                None => unsafe { detach(holder, &writer) },
-            },
+                unsafe { detach(holder, &writer) };
+            }
         }
     }
 }
