@@ -76,6 +76,9 @@ struct Tested {
     /// Only this implementation of uprobes
     #[arg(long = "impl", value_enum)]
     imp: Option<Impl>,
+    /// `debug` adds lockdep, KASAN and the kernel's other run-time checks
+    #[arg(long, value_enum, default_value = "release")]
+    flavour: Flavour,
     /// Take the kernels as they were last built, without looking for changes
     #[arg(long)]
     as_built: bool,
@@ -170,6 +173,7 @@ fn test(target: Tested, names: &[String]) -> Result<ExitCode> {
     let bench = Bench {
         project: &project,
         impls: &impls,
+        flavour: target.flavour,
     };
     Ok(exit_code(runner::run(&suites, &bench)))
 }

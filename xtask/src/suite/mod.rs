@@ -7,7 +7,7 @@
 //! that nothing left out can pass for something tested.
 
 use crate::{
-    arch::Impl,
+    arch::{Flavour, Impl},
     guest::{Guest, Job, Ran},
     kernel::Kernel,
     project::Project,
@@ -43,11 +43,13 @@ pub(crate) struct Bench<'a> {
     pub(crate) project: &'a Project,
     /// The implementations that are compared, usually both.
     pub(crate) impls: &'a [Impl],
+    /// How their kernels are built.
+    pub(crate) flavour: Flavour,
 }
 
 impl Bench<'_> {
     pub(crate) fn kernel(&self, imp: Impl) -> Result<Kernel> {
-        self.project.kernel(imp, crate::arch::Flavour::Release)
+        self.project.kernel(imp, self.flavour)
     }
 
     pub(crate) fn guest(&self) -> Result<Guest> {

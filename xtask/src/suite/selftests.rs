@@ -76,11 +76,11 @@ fn run(bench: &Bench, imp: Impl, folder: &Path, programs: &[String]) -> Result<V
     // A program that hangs is ended, and the others still run.
     let command: String = programs
         .iter()
-        .map(|name| format!("echo '{MARK}{name}'; timeout 120 ./{name} 2>&1\n"))
+        .map(|name| format!("echo '{MARK}{name}'; timeout 300 ./{name} 2>&1\n"))
         .collect();
     let job = Job::new(format!("selftests-{imp}"), command)
         .folder(folder)
-        .limit(900);
+        .limit(1800);
     let ran = boot(bench, imp, &job)?;
     let mut cases = Vec::new();
     for name in programs {
