@@ -103,6 +103,12 @@ impl Ran {
 
 impl Guest {
     pub(crate) fn run(&self, kernel: &Kernel, job: &Job) -> Result<Ran> {
+        // Two guests with one name would write into, and read, the same logs.
+        let _logs = self.cache.lock(&format!("logs of {}", job.name))?;
+        // What an earlier one left must not pass for what this one says.
+        for what in ["console", "output"] {
+            cache::remove(&self.cache.log(&format!("{}-{what}", job.name)))?;
+        }
         let scratch = self.scratch(job)?;
         let machine = self.machine(kernel, job, scratch.path());
         let logs = machine.logs();

@@ -4,7 +4,8 @@
 //!
 //! One boot for each implementation runs every program of the plan, each under
 //! its own time limit. A program that dies, a guest that dies, and a case that
-//! does not report are failures; nothing is tried twice.
+//! does not report are failures. Only what the plan calls a race is tried again,
+//! and said to have been.
 
 mod compare;
 mod output;
@@ -79,6 +80,9 @@ impl Run<'_> {
         }
         let output = self.boot(imp, cases)?;
         let results = Results::read(self.plan, &output);
+        for (program, ran) in results.programs.iter().filter(|(_, ran)| ran.runs > 1) {
+            ui::note(&format!("{program} was run {} times ({imp})", ran.runs));
+        }
         let ends = results.badly_ended(self.plan);
         cases
             .extend(ends.into_iter().map(|(program, how)| {
@@ -100,9 +104,7 @@ impl Run<'_> {
             .folder(upstream::module(project, &self.bench.kernel(imp)?)?)
             .folder(list.path())
             .limit(self.plan.limit);
-        // What an earlier run left must not pass for what this one printed.
         let log = project.cache.log(&format!("{}-output", job.name));
-        cache::remove(&log)?;
         match boot(self.bench, imp, &job) {
             Ok(ran) => {
                 cases.push(kernel_log("upstream", imp, &ran));
