@@ -95,9 +95,16 @@ pub(crate) struct Program {
     pub(crate) format: Format,
     /// Seconds, in a guest without hardware virtualisation.
     pub(crate) limit: u32,
+    /// How often it is run if it fails; more than once only for what is a race.
+    #[serde(default = "once")]
+    pub(crate) tries: u32,
     /// Left out where the program is one case and passes.
     #[serde(default = "one_pass")]
     pub(crate) cases: BTreeMap<String, Expected>,
+}
+
+fn once() -> u32 {
+    1
 }
 
 fn one_pass() -> BTreeMap<String, Expected> {
@@ -143,7 +150,11 @@ impl Plan {
     pub(crate) fn for_guest(&self) -> String {
         self.programs
             .iter()
-            .map(|p| format!("{}\t{}\t{}\t{}\n", p.name, p.folder, p.limit, p.run))
+            .map(|p| {
+                let (name, folder, limit, tries, run) =
+                    (&p.name, &p.folder, p.limit, p.tries, &p.run);
+                format!("{name}\t{folder}\t{limit}\t{tries}\t{run}\n")
+            })
             .collect()
     }
 }

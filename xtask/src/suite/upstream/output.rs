@@ -24,6 +24,8 @@ pub(crate) struct Ran {
     /// None if the guest ended before the program did.
     pub(crate) status: Option<i32>,
     pub(crate) seconds: u32,
+    /// How often it ran; the rest is about the last time.
+    pub(crate) runs: u32,
 }
 
 /// The results of one boot.
@@ -133,7 +135,12 @@ fn frames(text: &str) -> BTreeMap<String, Ran> {
         let line = line.trim_end_matches('\r');
         if let Some(name) = line.strip_prefix("@@ begin ") {
             programs.extend(current.take());
-            current = Some((name.to_owned(), Ran::default()));
+            let before = programs.get(name).map_or(0, |ran: &Ran| ran.runs);
+            let ran = Ran {
+                runs: before + 1,
+                ..Ran::default()
+            };
+            current = Some((name.to_owned(), ran));
         } else if let Some(end) = line.strip_prefix("@@ end ") {
             if let Some((name, mut ran)) = current.take() {
                 let mut words = end.split(' ').skip(1);
@@ -247,6 +254,9 @@ mod tests {
         assert_eq!(ran["a"].seconds, 12);
         assert_eq!(ran["a"].output, "one\n\n");
         assert_eq!(ran["b"].status, None);
+        let ran = frames("@@ begin a\none\n@@ end a 1 2\n@@ begin a\ntwo\n@@ end a 0 3\n");
+        assert_eq!((ran["a"].runs, ran["a"].status), (2, Some(0)));
+        assert_eq!(ran["a"].output, "two\n");
     }
 
     #[test]
@@ -257,7 +267,7 @@ mod tests {
         let bad = |text: &str| Results::read(&plan, text).badly_ended(&plan);
         let q = "@@ begin q\n1..1\nok 1 a\n@@ end q 0 1\n";
         assert!(bad(&format!("@@ begin p\n1..1\nok 1 a\n@@ end p 0 1\n{q}")).is_empty());
-        assert!(bad(&format!("@@ begin p\nnot 1..1\nok 1 a\n@@ end p 1 1\n{q}")).is_empty());
+        assert!(bad(&format!("@@ begin p\n1..1\nnot ok 1 a\n@@ end p 1 1\n{q}")).is_empty());
         assert!(
             bad(&format!("@@ begin p\n1..1\nok 1 a\n@@ end p 139 1\n{q}"))[0]
                 .1
