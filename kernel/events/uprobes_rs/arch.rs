@@ -268,7 +268,7 @@ pub(crate) enum Occasion {
 #[inline]
 pub(crate) fn is_alive(ret: &Return, occasion: Occasion, regs: &Regs) -> bool {
     // SAFETY: Both are valid, and `Return` begins like what C takes it for.
-    unsafe { bindings::arch_uretprobe_is_alive(ret.as_ptr(), occasion as _, regs.as_ptr()) }
+    unsafe { bindings::arch_uretprobe_is_alive(ret.as_ptr(), occasion as u32, regs.as_ptr()) }
 }
 
 /// Makes the function that has just been entered return to `trampoline`; returns where it would

@@ -32,6 +32,7 @@ use crate::{
     step,
     task::{
         self,
+        Errand,
         Kinship,
         Thread, //
     },
@@ -304,8 +305,7 @@ pub unsafe extern "C" fn uprobe_free_utask(t: *mut bindings::task_struct) {
 pub unsafe extern "C" fn uprobe_pre_sstep_notifier(_regs: *mut bindings::pt_regs) -> c_int {
     let ours = hit::expects_breakpoint(kernel::current!());
     if ours {
-        // SAFETY: The flag is one of the current task's.
-        unsafe { bindings::set_thread_flag(bindings::TIF_UPROBE as _) };
+        Errand::Uprobe.set();
     }
     c_int::from(ours)
 }
@@ -319,8 +319,7 @@ pub unsafe extern "C" fn uprobe_pre_sstep_notifier(_regs: *mut bindings::pt_regs
 pub unsafe extern "C" fn uprobe_post_sstep_notifier(_regs: *mut bindings::pt_regs) -> c_int {
     let ours = Thread::current(kernel::current!()).is_some_and(|thread| thread.step().complete());
     if ours {
-        // SAFETY: The flag is one of the current task's.
-        unsafe { bindings::set_thread_flag(bindings::TIF_UPROBE as _) };
+        Errand::Uprobe.set();
     }
     c_int::from(ours)
 }
@@ -332,11 +331,9 @@ pub unsafe extern "C" fn uprobe_post_sstep_notifier(_regs: *mut bindings::pt_reg
 /// `regs` must be the user registers of the current task, which is on its way to user space.
 #[export]
 pub unsafe extern "C" fn uprobe_notify_resume(regs: *mut bindings::pt_regs) {
+    Errand::Uprobe.clear();
     // SAFETY: By the function's contract.
-    unsafe {
-        bindings::clear_thread_flag(bindings::TIF_UPROBE as _);
-        hit::resume(kernel::current!(), Regs::from_raw(regs));
-    }
+    hit::resume(kernel::current!(), unsafe { Regs::from_raw(regs) });
 }
 
 /// Leads to [`step::defer_signals`].

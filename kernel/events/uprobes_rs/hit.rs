@@ -7,7 +7,6 @@
 //! instruction was emulated or taken along; nothing is counted, and nothing shared is written.
 
 use kernel::{
-    bindings,
     mm::MmWithUser,
     sync::rcu_tasks_trace,
     task::CurrentTask, //
@@ -34,7 +33,10 @@ use crate::{
     probe::Probe,
     returns::Draft,
     step,
-    task::Thread,
+    task::{
+        Signal,
+        Thread, //
+    },
     uretprobe,
     xol, //
 };
@@ -89,8 +91,7 @@ fn handle_probe_at<'t>(
             regs.set_ip(vaddr);
             return handle_probe(current, mm, probe, regs, vaddr, &guard);
         }
-        // SAFETY: Sends a signal to the current task.
-        Err(Miss::Foreign) => unsafe { bindings::force_sig(bindings::SIGTRAP as _) },
+        Err(Miss::Foreign) => Signal::Trap.force(),
         // Whatever is there now is executed, or faults.
         Err(Miss::Stale) => regs.set_ip(vaddr),
     }

@@ -444,6 +444,10 @@ unsafe fn retiring<T>(retirement: *mut T) -> NonNull<Probe> {
 }
 
 /// Second: nothing new can find the probe.
+///
+/// # Safety
+///
+/// Called with the work item that [`retire`] has queued.
 unsafe extern "C" fn unlink(work: *mut bindings::work_struct) {
     // SAFETY: `retire()` queued the work item of a probe.
     let probe = unsafe { retiring(work) };
@@ -456,18 +460,30 @@ unsafe extern "C" fn unlink(work: *mut bindings::work_struct) {
 }
 
 /// Third: no hit has it in its hands, so no lease can begin any more.
+///
+/// # Safety
+///
+/// Called with the head that the stage before has queued.
 unsafe extern "C" fn after_hits(rcu: *mut bindings::callback_head) {
     // SAFETY: This head's grace period has passed, so it can be used for the next.
     unsafe { Returns::srcu().call(rcu, after_leases) };
 }
 
 /// Fourth: all leases of it have ended, but somebody may have seen one just before.
+///
+/// # Safety
+///
+/// Called with the head that the stage before has queued.
 unsafe extern "C" fn after_leases(rcu: *mut bindings::callback_head) {
     // SAFETY: As above.
     unsafe { bindings::call_rcu(rcu, Some(free)) };
 }
 
 /// Fifth: nobody has it in his hands.
+///
+/// # Safety
+///
+/// Called with the head that the stage before has queued.
 unsafe extern "C" fn free(rcu: *mut bindings::callback_head) {
     // SAFETY: `unlink()` started with the field of a probe.
     let probe = unsafe { retiring(rcu) };

@@ -41,6 +41,8 @@ use crate::{
     },
     task::{
         self,
+        Errand,
+        Signal,
         Thread, //
     }, //
 };
@@ -140,23 +142,21 @@ pub(crate) fn finish(thread: &Thread, regs: &Regs) {
     if phase == Phase::Completed {
         if insn.after_step(regs).is_err() {
             task::warn_current("execute the probed insn, sending SIGILL.");
-            signal = Some(bindings::SIGILL);
+            signal = Some(Signal::Ill);
         }
     } else {
         insn.abort_step(regs);
         // A breakpoint where the slot was: the process has put other memory in its place.
         if phase == Phase::Running {
-            signal = Some(bindings::SIGTRAP);
+            signal = Some(Signal::Trap);
         }
     }
     leave(thread);
     if step.signal_denied.take() {
-        // SAFETY: The flag is one of the current task's.
-        unsafe { bindings::set_thread_flag(bindings::TIF_SIGPENDING as _) };
+        Errand::Signals.set();
     }
     if let Some(signal) = signal {
-        // SAFETY: Sends a signal to the current task.
-        unsafe { bindings::force_sig(signal as _) };
+        signal.force();
     }
 }
 
@@ -176,15 +176,15 @@ pub(crate) fn defer_signals(current: &CurrentTask, thread: &Thread) -> bool {
     if !step.is_active() {
         return false;
     }
-    // SAFETY: All of these concern the current task.
-    unsafe {
-        if bindings::task_sigpending(current.as_ptr()) {
-            step.signal_denied.set(true);
-            bindings::clear_thread_flag(bindings::TIF_SIGPENDING as _);
-            if bindings::__fatal_signal_pending(current.as_ptr()) || arch::step_trapped(current) {
-                step.phase.set(Phase::Trapped);
-                bindings::set_thread_flag(bindings::TIF_UPROBE as _);
-            }
+    // SAFETY: The current task is valid.
+    if unsafe { bindings::task_sigpending(current.as_ptr()) } {
+        step.signal_denied.set(true);
+        Errand::Signals.clear();
+        // SAFETY: As above.
+        let killed = unsafe { bindings::__fatal_signal_pending(current.as_ptr()) };
+        if killed || arch::step_trapped(current) {
+            step.phase.set(Phase::Trapped);
+            Errand::Uprobe.set();
         }
     }
     true

@@ -14,6 +14,7 @@ use kernel::{
     alloc::AllocError,
     bindings,
     container_of,
+    ffi::c_int,
     prelude::*,
     sync::{
         atomic::{
@@ -195,6 +196,10 @@ impl Thread {
 }
 
 /// Ends the leases of a thread. Softirq, on any CPU.
+///
+/// # Safety
+///
+/// Called by the timer that [`Thread::attach`] has set up.
 unsafe extern "C" fn on_timer(timer: *mut bindings::timer_list) {
     // SAFETY: The timer was set up by `Thread::attach()`, as a field of that structure.
     let utask = unsafe { container_of!(timer, bindings::uprobe_task, ri_timer) };
@@ -298,6 +303,9 @@ impl CopyArea {
         kernel::error::to_result(added)
     }
 
+    /// # Safety
+    ///
+    /// Called once, with the work that [`Self::schedule`] has added.
     unsafe extern "C" fn run(work: *mut bindings::callback_head) {
         let work = work.cast::<Opaque<bindings::callback_head>>();
         // SAFETY: `schedule()` added the field of a box.
@@ -309,6 +317,49 @@ impl CopyArea {
         if crate::xol::create(mm, Some(this.trampoline)).is_err() && !is_being_killed() {
             warn_current("dup xol area");
         }
+    }
+}
+
+/// Something that the current task has to do on its way to user space.
+#[derive(Clone, Copy)]
+pub(crate) enum Errand {
+    /// [`crate::hit::resume`].
+    Uprobe = bindings::TIF_UPROBE as isize,
+    /// Take signals.
+    Signals = bindings::TIF_SIGPENDING as isize,
+}
+
+impl Errand {
+    /// Any context; only for the current task.
+    #[inline]
+    pub(crate) fn set(self) {
+        // SAFETY: It is one of the current task's flags.
+        unsafe { bindings::set_thread_flag(self as c_int) }
+    }
+
+    /// Any context; only for the current task.
+    #[inline]
+    pub(crate) fn clear(self) {
+        // SAFETY: It is one of the current task's flags.
+        unsafe { bindings::clear_thread_flag(self as c_int) }
+    }
+}
+
+/// A signal that user space has brought upon itself.
+#[derive(Clone, Copy)]
+pub(crate) enum Signal {
+    /// There is nothing to be executed where the task has gone.
+    Ill = bindings::SIGILL as isize,
+    /// There is a breakpoint that is not ours.
+    Trap = bindings::SIGTRAP as isize,
+}
+
+impl Signal {
+    /// Sends it to the current task, which cannot ignore it. Process context.
+    #[cold]
+    pub(crate) fn force(self) {
+        // SAFETY: Sends a signal to the current task.
+        unsafe { bindings::force_sig(self as c_int) }
     }
 }
 

@@ -36,6 +36,7 @@ use crate::{
     },
     task::{
         self,
+        Signal,
         Thread, //
     },
     xol, //
@@ -108,7 +109,7 @@ fn report_omission() {
     let wanted = unsafe {
         bindings::___ratelimit(
             &raw mut bindings::uprobes_omission_ratelimit,
-            c"uprobes".as_ptr().cast(),
+            c"uprobes".as_char_ptr(),
         )
     };
     if wanted != 0 {
@@ -129,8 +130,7 @@ pub(crate) fn handle_trampoline(current: &CurrentTask, regs: &Regs) {
     let stack = Thread::current(current).map(Thread::returns);
     let Some(mut stack) = stack.filter(|stack| !stack.is_empty()) else {
         task::warn_current("handle uretprobe, sending SIGILL.");
-        // SAFETY: Sends a signal to the current task.
-        unsafe { bindings::force_sig(bindings::SIGILL as _) };
+        Signal::Ill.force();
         return;
     };
     // Chains whose frames are gone come first; the one that has really returned ends the loop, and

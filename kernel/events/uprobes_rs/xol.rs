@@ -24,7 +24,11 @@ use kernel::{
     bindings,
     error::from_err_ptr,
     mm::{
-        virt::VmaRef,
+        virt::{
+            flags,
+            vm_flags_t,
+            VmaRef, //
+        },
         Mm,
         MmWithUser, //
     },
@@ -33,6 +37,7 @@ use kernel::{
         PAGE_SIZE, //
     },
     prelude::*,
+    str::as_char_ptr_in_const_context,
     sync::{
         atomic::{
             ordering::{
@@ -77,6 +82,13 @@ const MAX_PAGES: usize = if 1024 / SLOTS_PER_PAGE > 4 {
     4
 };
 
+/// User space executes slots, and does nothing else with them.
+const MAPPING_FLAGS: vm_flags_t = flags::EXEC
+    | flags::MAYEXEC
+    | flags::DONTCOPY
+    | flags::IO
+    | bindings::UPROBES_VM_SEALED_SYSMAP as vm_flags_t;
+
 /// A page of slots.
 struct SlotPage {
     page: Page,
@@ -108,11 +120,7 @@ impl SlotPage {
                 mm.as_raw(),
                 vaddr,
                 PAGE_SIZE,
-                (bindings::VM_EXEC
-                    | bindings::VM_MAYEXEC
-                    | bindings::VM_DONTCOPY
-                    | bindings::VM_IO
-                    | bindings::UPROBES_VM_SEALED_SYSMAP) as _,
+                MAPPING_FLAGS,
                 XOL_MAPPING.as_ptr(),
             )
         })?;
@@ -523,7 +531,7 @@ impl XolMapping {
 }
 
 static XOL_MAPPING: XolMapping = XolMapping(bindings::vm_special_mapping {
-    name: c"[uprobes]".as_ptr().cast(),
+    name: as_char_ptr_in_const_context(c"[uprobes]"),
     pages: ptr::null_mut(),
     fault: Some(fault),
     mremap: Some(mremap),
@@ -531,6 +539,10 @@ static XOL_MAPPING: XolMapping = XolMapping(bindings::vm_special_mapping {
 });
 
 /// Gives a page of slots to user space.
+///
+/// # Safety
+///
+/// Called for a fault in a mapping that [`SlotPage::map_at`] has made.
 unsafe extern "C" fn fault(
     _mapping: *const bindings::vm_special_mapping,
     vma: *mut bindings::vm_area_struct,
@@ -551,6 +563,10 @@ unsafe extern "C" fn fault(
 }
 
 /// The trampoline's address is on stacks, and slots' addresses are in registers: nothing moves.
+///
+/// # Safety
+///
+/// None.
 unsafe extern "C" fn mremap(
     _mapping: *const bindings::vm_special_mapping,
     _vma: *mut bindings::vm_area_struct,
