@@ -8,6 +8,7 @@
 
 use std::{
     fs,
+    os::unix::fs::symlink,
     path::{Path, PathBuf},
     thread,
 };
@@ -102,6 +103,9 @@ impl Build<'_> {
     /// The variables keep `make` from everything that the pruned tests do not use.
     fn bpf(&self) -> Result<()> {
         let out = self.out("bpf")?;
+        // Beside its `vmlinux.o`, make's own rules would take it for a program to link.
+        let vmlinux = self.work.join("vmlinux");
+        symlink(self.inputs.vmlinux, &vmlinux).context("no link to vmlinux")?;
         let llvm = |name| self.inputs.toolchain.llvm_tool(name);
         let extra = ["urandom_read", "liburandom_read.so", "uprobe_multi"];
         let extra = extra
@@ -109,7 +113,7 @@ impl Build<'_> {
             .join(" ");
         make_in(&self.tree.selftests("bpf"))
             .arg(format!("OUTPUT={}", out.display()))
-            .arg(format!("VMLINUX_BTF={}", self.inputs.vmlinux.display()))
+            .arg(format!("VMLINUX_BTF={}", vmlinux.display()))
             .args([
                 format!("CLANG={}", llvm("clang")),
                 format!("LLC={}", llvm("llc")),

@@ -3,7 +3,7 @@
 //! Upstream's own tests of uprobes, from the kernel tree that is used: what is
 //! run of them, and how they are built, outside of this repository.
 //!
-//! The programs are built once, the module for each implementation; both are
+//! The programs are built once, the module for each kernel; both are
 //! kept for as long as what they are made from stays the same.
 
 mod build;
@@ -45,7 +45,8 @@ pub(crate) fn programs(project: &Project, kernel: &Kernel) -> Result<PathBuf> {
         kernel_arch: arch.facts().kernel_arch,
         toolchain: &project.toolchain,
     };
-    project.cache.produce("upstream/programs", &key, |made| {
+    let place = format!("upstream/programs-{}", kernel.variant.flavour);
+    project.cache.produce(&place, &key, |made| {
         let work = made.with_extension("work");
         build::programs(&inputs, &work, &made.join(FOLDER), &project.cache)
     })
