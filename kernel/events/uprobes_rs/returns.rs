@@ -508,3 +508,117 @@ pub(crate) unsafe fn expire_all(utask: *mut bindings::uprobe_task) {
         next = entry.next.load(Relaxed);
     }
 }
+
+#[cfg(CONFIG_UPROBES_RUST_KUNIT_TEST)]
+#[kernel::macros::kunit_tests(uprobes_returns)]
+mod tests {
+    use super::*;
+
+    /// A thread without a task.
+    fn utask() -> Result<KBox<Opaque<bindings::uprobe_task>>> {
+        let utask = KBox::new(Opaque::<bindings::uprobe_task>::zeroed(), GFP_KERNEL)?;
+        // SAFETY: The box does not move its content, and nobody else knows of it.
+        unsafe {
+            SeqCount::init(
+                &raw mut (*utask.get()).ri_seqcount,
+                c"uprobes::returns",
+                kernel::static_lock_class!(),
+            )
+        };
+        Ok(utask)
+    }
+
+    fn push(stack: &Stack<'_>, func: usize) -> Result<*const Return> {
+        stack.draft()?.publish(
+            Hijack {
+                func,
+                stack: 0,
+                orig_ret_vaddr: 0,
+                chained: false,
+            },
+            |pending| pending.settle(None),
+        );
+        Ok(stack.top().map_or(ptr::null(), ptr::from_ref))
+    }
+
+    #[test]
+    fn returns_come_in_the_opposite_order() -> Result {
+        let utask = utask()?;
+        // SAFETY: The test owns it.
+        let mut stack = unsafe { Stack::from_raw(utask.get()) };
+        for func in 1..=3 {
+            push(&stack, func)?;
+        }
+        for func in (1..=3).rev() {
+            assert_eq!(stack.top().map(Return::func), Some(func));
+            assert!(stack.pop().is_some());
+        }
+        assert!(stack.is_empty());
+        assert!(stack.pop().is_none());
+        stack.clear();
+        Ok(())
+    }
+
+    #[test]
+    fn memory_of_a_return_is_used_again() -> Result {
+        let utask = utask()?;
+        // SAFETY: The test owns it.
+        let mut stack = unsafe { Stack::from_raw(utask.get()) };
+        let first = push(&stack, 1)?;
+        drop(stack.pop());
+        assert!(ptr::eq(push(&stack, 2)?, first));
+        stack.clear();
+        Ok(())
+    }
+
+    #[test]
+    fn memory_that_a_walk_may_see_is_not_used_again() -> Result {
+        let utask = utask()?;
+        // SAFETY: The test owns it.
+        let mut stack = unsafe { Stack::from_raw(utask.get()) };
+        let first = push(&stack, 1)?;
+        {
+            // SAFETY: Nobody else walks.
+            let _walk = unsafe { stack.walks().raw_write_begin() };
+            drop(stack.pop());
+        }
+        assert!(!ptr::eq(push(&stack, 2)?, first));
+        stack.clear();
+        Ok(())
+    }
+
+    #[test]
+    fn the_stack_is_full_at_its_limit() -> Result {
+        let utask = utask()?;
+        // SAFETY: The test owns it.
+        let mut stack = unsafe { Stack::from_raw(utask.get()) };
+        for _ in 0..MAX_DEPTH {
+            assert!(!stack.is_full());
+            push(&stack, 0)?;
+        }
+        assert!(stack.is_full());
+        stack.clear();
+        assert!(!stack.is_full());
+        Ok(())
+    }
+
+    #[test]
+    fn cookies_are_found_in_order() -> Result {
+        let mut cookies = Cookies::new();
+        for (consumer, value) in [(9, 90), (7, 70), (5, 50)] {
+            cookies.push(Cookie { value, consumer })?;
+        }
+        let mut position = 0;
+        assert_eq!(cookies.find(9, &mut position).copied(), Some(90));
+        assert_eq!(cookies.find(8, &mut position), None);
+        assert_eq!(cookies.find(5, &mut position).copied(), Some(50));
+        // Behind the last one there is nothing.
+        assert_eq!(cookies.find(7, &mut position), None);
+
+        let mut copy = cookies.try_clone()?;
+        cookies.clear();
+        assert_eq!(cookies.find(9, &mut 0), None);
+        assert_eq!(copy.find(7, &mut 0).copied(), Some(70));
+        Ok(())
+    }
+}
