@@ -12,8 +12,13 @@ use std::fmt;
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 
+use crate::arch::Flavour;
+
 /// The list as it stands in the repository.
 const PLAN: &str = include_str!("../../upstream.toml");
+
+/// Lockdep makes the slowest of the programs so much slower.
+const DEBUG_SLOWDOWN: u32 = 5;
 
 /// The case of a program that is one case as a whole.
 pub(crate) const WHOLE: &str = "whole";
@@ -116,14 +121,22 @@ fn one_pass() -> BTreeMap<String, Expected> {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Plan {
     /// Seconds after which the whole run is lost, whatever it still does.
-    pub(crate) limit: u64,
+    pub(crate) limit: u32,
     #[serde(rename = "program")]
     pub(crate) programs: Vec<Program>,
 }
 
 impl Plan {
-    pub(crate) fn load() -> Result<Self> {
-        Self::parse(PLAN).context("xtask/upstream.toml")
+    /// The list, with time limits for a kernel of this flavour.
+    pub(crate) fn load(flavour: Flavour) -> Result<Self> {
+        let mut plan = Self::parse(PLAN).context("xtask/upstream.toml")?;
+        if flavour == Flavour::Debug {
+            plan.limit *= DEBUG_SLOWDOWN;
+            for program in &mut plan.programs {
+                program.limit *= DEBUG_SLOWDOWN;
+            }
+        }
+        Ok(plan)
     }
 
     pub(crate) fn parse(text: &str) -> Result<Self> {
@@ -179,7 +192,7 @@ mod tests {
 
     #[test]
     fn the_list_in_the_repository_is_sound() {
-        let plan = Plan::load().unwrap();
+        let plan = Plan::load(Flavour::Release).unwrap();
         let mut names: Vec<_> = plan.programs.iter().map(|p| &p.name).collect();
         names.sort();
         names.dedup();

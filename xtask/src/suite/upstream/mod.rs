@@ -45,7 +45,7 @@ impl Suite for Upstream {
         let first = bench.impls.first().context("no implementation to test")?;
         let run = Run {
             bench,
-            plan: &Plan::load()?,
+            plan: &Plan::load(bench.flavour)?,
             programs: &upstream::programs(bench.project, &bench.kernel(*first)?)?,
         };
         let mut cases = Vec::new();
@@ -103,7 +103,7 @@ impl Run<'_> {
             .folder(self.programs)
             .folder(upstream::module(project, &self.bench.kernel(imp)?)?)
             .folder(list.path())
-            .limit(self.plan.limit);
+            .limit(self.plan.limit.into());
         let log = project.cache.log(&format!("{}-output", job.name));
         match boot(self.bench, imp, &job) {
             Ok(ran) => {
