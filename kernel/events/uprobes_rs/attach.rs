@@ -152,8 +152,11 @@ pub(crate) unsafe fn unregister_nosync(probe: ProbeRef, uc: *mut bindings::uprob
 /// Entry handlers run under Tasks Trace RCU, return handlers under that or the SRCU of pending
 /// returns. Both grace periods are expedited. That is as sound as the patient kind, only quicker,
 /// at the cost of interrupts to busy CPUs: the patient kind takes some tens of milliseconds for
-/// each of the two, and tools that close hundreds of perf events one by one wait for all of them. A
-/// machine that must not be disturbed has `rcupdate.rcu_normal` set, and that is respected.
+/// each of the two, and tools that close hundreds of perf events one by one wait for all of them.
+/// While a reader sleeps, which for a lease is a tenth of a second at most, but for a handler that
+/// waits for memory as long as it takes, the interrupts come with each look at the readers, every
+/// few jiffies. A machine that must not be disturbed has `rcupdate.rcu_normal` set, and that is
+/// respected.
 pub(crate) fn unregister_sync() {
     // SAFETY: The object lives for ever. Tasks Trace RCU is SRCU with this one for its domain, and
     // its own header waits in the same way, if not expedited.
@@ -275,8 +278,10 @@ impl Place {
     /// # Safety
     ///
     /// The probe's inode must be kept.
-    unsafe fn collect(probe: &Probe, purpose: Purpose) -> Result<KVec<Place>> {
-        let mut places = KVec::with_capacity(Self::EXPECTED, GFP_KERNEL)?;
+    unsafe fn collect(probe: &Probe, purpose: Purpose) -> Result<KVVec<Place>> {
+        // Without mappings there is nothing to fail for, and many need not be in one piece.
+        let mut places =
+            KVVec::with_capacity(Self::EXPECTED, GFP_KERNEL).unwrap_or_else(|_| KVVec::new());
         loop {
             // SAFETY: By the function's contract.
             let missing = unsafe { Self::fill(&mut places, probe, purpose) };
@@ -296,7 +301,7 @@ impl Place {
     /// # Safety
     ///
     /// The probe's inode must be kept.
-    unsafe fn fill(places: &mut KVec<Place>, probe: &Probe, purpose: Purpose) -> usize {
+    unsafe fn fill(places: &mut KVVec<Place>, probe: &Probe, purpose: Purpose) -> usize {
         // SAFETY: By the function's contract.
         let mappings = unsafe { FileMappings::lock(probe) };
         let mut missing = 0;

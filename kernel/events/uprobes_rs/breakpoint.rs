@@ -209,7 +209,8 @@ impl Patch<'_> {
     ) -> Result {
         // SAFETY: The mapping is valid.
         let is_private = unsafe { bindings::vma_is_cow_mapping(self.vma.as_ptr()) };
-        if kernel::warn_on!(!is_private) {
+        if !is_private {
+            kernel::pr_warn_once!("asked to write to a shared mapping\n");
             return Err(EINVAL);
         }
         // The page may be gone already when the original is put back; a fault is left for when it
@@ -273,7 +274,6 @@ impl Patch<'_> {
     fn attempt(&self, page: &UserPage) -> Attempt {
         if !page.folio().is_own() {
             // There is nothing of ours in a page that is not the process's own.
-            kernel::warn_on!(cfg!(CONFIG_DEBUG_VM) && self.purpose == Purpose::Install);
             return Attempt::Written;
         }
         // Most restored pages are given back. That must be announced before the page table is

@@ -182,10 +182,7 @@ pub unsafe extern "C" fn uprobe_copy_from_page(
     len: c_int,
 ) {
     // SAFETY: By the function's contract.
-    unsafe {
-        let dst = core::slice::from_raw_parts_mut(dst.cast(), len as usize);
-        breakpoint::copy_from_page(page, vaddr, dst);
-    }
+    unsafe { breakpoint::copy_from_page(page, vaddr, dst.cast(), len as usize) }
 }
 
 /// Leads to [`hooks::mmap`]. Never fails.

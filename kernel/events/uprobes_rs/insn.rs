@@ -41,7 +41,8 @@ pub(crate) unsafe fn copy(probe: &Probe, file: *mut bindings::file) -> Result {
         // There is nothing behind the last offset that a file can have.
         let position = probe.offset().checked_add(done as i64).ok_or(EFBIG)?;
         // SAFETY: Who registered the probe keeps the inode.
-        if position >= unsafe { bindings::i_size_read(probe.inode()) } {
+        let size = unsafe { bindings::i_size_read(probe.inode()) };
+        if !(0..size).contains(&position) {
             break;
         }
         let in_page = PAGE_SIZE - (position as usize % PAGE_SIZE);
@@ -82,7 +83,7 @@ unsafe fn read(
     })?;
     // SAFETY: The page was just read, and is ours until it is put.
     unsafe {
-        breakpoint::copy_from_page(page, position as usize, bytes);
+        breakpoint::copy_from_page(page, position as usize, bytes.as_mut_ptr(), bytes.len());
         bindings::put_page(page);
     }
     Ok(())

@@ -173,7 +173,7 @@ fn read_opcode(vaddr: usize, opcode: &mut [u8]) -> Result {
     }
     // SAFETY: The page is ours until it is put.
     unsafe {
-        breakpoint::copy_from_page(page, vaddr, opcode);
+        breakpoint::copy_from_page(page, vaddr, opcode.as_mut_ptr(), opcode.len());
         bindings::put_page(page);
     }
     Ok(())

@@ -217,7 +217,7 @@ unsafe impl Send for Delayed {}
 
 global_lock! {
     // SAFETY: Initialised by `init()`, before there is a process.
-    unsafe(uninit) static DELAYED: Mutex<KVec<Delayed>> = KVec::new();
+    unsafe(uninit) static DELAYED: Mutex<KVVec<Delayed>> = KVVec::new();
 }
 
 /// How many entries [`DELAYED`] has: most processes come and go without there being any, and need

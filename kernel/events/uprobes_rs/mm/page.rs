@@ -57,15 +57,15 @@ unsafe fn with_mapped<T>(page: *mut bindings::page, f: impl FnOnce(*mut u8) -> T
 ///
 /// # Safety
 ///
-/// `page` must be valid.
-pub(crate) unsafe fn copy_from(page: *mut bindings::page, vaddr: usize, dst: &mut [u8]) {
-    let (start, len) = within_page(vaddr, dst.len());
-    kernel::warn_on!(len != dst.len());
-    // SAFETY: The page is valid by the function's contract, and `start + len` is within it. User
+/// `page` must be valid, and `dst` for writing `len` bytes, which need not be initialised.
+pub(crate) unsafe fn copy_from(page: *mut bindings::page, vaddr: usize, dst: *mut u8, len: usize) {
+    let (start, inside) = within_page(vaddr, len);
+    kernel::warn_on!(inside != len);
+    // SAFETY: The page is valid by the function's contract, and `start + inside` is within it. User
     // space may be writing to it; then the bytes are whatever they are, as for C's `memcpy()`.
     unsafe {
         with_mapped(page, |base| {
-            ptr::copy_nonoverlapping(base.add(start), dst.as_mut_ptr(), len)
+            ptr::copy_nonoverlapping(base.add(start), dst, inside)
         })
     }
 }
@@ -143,7 +143,7 @@ impl UserPage {
     /// Copies to `dst` from the place that `vaddr` has.
     pub(crate) fn read(&self, vaddr: usize, dst: &mut [u8]) {
         // SAFETY: The page is valid.
-        unsafe { copy_from(self.as_ptr(), vaddr, dst) }
+        unsafe { copy_from(self.as_ptr(), vaddr, dst.as_mut_ptr(), dst.len()) }
     }
 
     /// Copies `src` to the place that `vaddr` has. No page table may map the page for writing or

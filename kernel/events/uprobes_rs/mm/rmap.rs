@@ -49,7 +49,8 @@ impl<'a> FileMappings<'a> {
 
     /// The mappings in which the page with this byte of the file is.
     pub(crate) fn of_offset(&self, offset: i64) -> Covering<'_> {
-        let index = (offset as u64 >> PAGE_SHIFT) as usize;
+        // A negative offset is in no mapping.
+        let index = (offset >> PAGE_SHIFT) as usize;
         Covering {
             // SAFETY: The lock is held.
             next: unsafe { bindings::mapping_rmap_tree_iter_first(self.mapping, index, index) },
