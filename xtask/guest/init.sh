@@ -20,6 +20,8 @@ mount -t securityfs securityfs /sys/kernel/security
 mount -t bpf bpf /sys/fs/bpf
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
 mount -t 9p -o trans=virtio,version=9p2000.L results /results
+# The host waits for this, and boots again if it does not come.
+: >/results/began
 ln -sf /proc/self/fd /dev/fd
 ip link set lo up
 echo guest >/proc/sys/kernel/hostname

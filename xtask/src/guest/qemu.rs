@@ -7,6 +7,7 @@ use crate::{
     cache::Cache,
     cmd::{self, Cmd},
     kernel::Kernel,
+    ui,
 };
 use anyhow::{Context, Result, bail};
 use std::{
@@ -63,7 +64,34 @@ impl Machine<'_> {
     }
 
     /// Runs until the guest ends itself, or ends it at the time limit.
+    ///
+    /// A guest that does not come to its first process is booted once more: QEMU before 8.1 loses
+    /// a race, now and then, between a virtual CPU that writes code and one that translates it,
+    /// and the kernel patches itself while it boots.
     pub(super) fn run(&self, job: &Job) -> Result<()> {
+        let mut end = self.run_once(job)?;
+        if end == End::NeverBegan {
+            ui::note("the guest hangs before its first process; booting it again");
+            end = self.run_once(job)?;
+        }
+        if end == End::ByItself {
+            return Ok(());
+        }
+        let (logs, limit) = (self.logs(), job.limit.min(BOOT_LIMIT));
+        bail!(
+            "the guest was ended after {} s; the last of its output:\n{}\nand of its console:\n{}",
+            if end == End::NeverBegan {
+                limit
+            } else {
+                job.limit
+            }
+            .as_secs(),
+            cmd::tail(&logs.output),
+            cmd::tail(&logs.console)
+        );
+    }
+
+    fn run_once(&self, job: &Job) -> Result<End> {
         let logs = self.logs();
         let mut child = self
             .command(&OUTPUT)?
@@ -75,23 +103,19 @@ impl Machine<'_> {
         let output = child.stdout.take().context("QEMU has no output")?;
         let (file, show) = (File::create(&logs.output)?, job.show);
         let reader = thread::spawn(move || copy(output, file, show));
-        let ended = wait(&mut child, job.limit);
+        let limits = Limits {
+            boot: BOOT_LIMIT,
+            whole: job.limit,
+        };
+        let ended = wait(&mut child, limits, &self.scratch.join("results/began"));
         let copied = reader.join();
-        let in_time = ended?;
+        let end = ended?;
         copied.map_err(|_| anyhow::anyhow!("the reader of the guest's output failed"))??;
-        if !in_time {
-            bail!(
-                "the guest was ended after {} s; the last of its output:\n{}\nand of its console:\n{}",
-                job.limit.as_secs(),
-                cmd::tail(&logs.output),
-                cmd::tail(&logs.console)
-            );
-        }
         let said = std::fs::read_to_string(&logs.qemu)?;
         if said.contains("qemu-system") {
             bail!("{}", cmd::tail(&logs.qemu));
         }
-        Ok(())
+        Ok(end)
     }
 
     /// Runs with the terminal as the guest's, for as long as the user likes.
@@ -141,18 +165,44 @@ impl Machine<'_> {
     }
 }
 
-/// Whether the guest ended before the time limit; it has ended in any case.
-fn wait(child: &mut Child, limit: Duration) -> Result<bool> {
-    let begun = Instant::now();
-    while begun.elapsed() < limit {
+/// By when a guest has come to its first process, which takes seconds on an idle machine.
+const BOOT_LIMIT: Duration = Duration::from_secs(180);
+
+/// How a guest has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    ByItself,
+    /// It took too long, and was ended.
+    TimeLimit,
+    /// It did not come to its first process, and was ended.
+    NeverBegan,
+}
+
+/// How long a guest may take to its first process, and to its end.
+#[derive(Clone, Copy)]
+struct Limits {
+    boot: Duration,
+    whole: Duration,
+}
+
+/// Waits for the end, or brings it about. The first process makes the file `began`.
+fn wait(child: &mut Child, limits: Limits, began: &Path) -> Result<End> {
+    let start = Instant::now();
+    let end = loop {
         if child.try_wait()?.is_some() {
-            return Ok(true);
+            return Ok(End::ByItself);
+        }
+        if start.elapsed() >= limits.boot && !began.exists() {
+            break End::NeverBegan;
+        }
+        if start.elapsed() >= limits.whole {
+            break End::TimeLimit;
         }
         thread::sleep(Duration::from_millis(50));
-    }
+    };
     child.kill()?;
     child.wait()?;
-    Ok(false)
+    Ok(end)
 }
 
 fn copy(mut from: ChildStdout, mut file: File, show: bool) -> Result<()> {
@@ -167,5 +217,32 @@ fn copy(mut from: ChildStdout, mut file: File, show: bool) -> Result<()> {
             stdout().write_all(&buffer[..count])?;
             stdout().flush()?;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    const LIMITS: Limits = Limits {
+        boot: Duration::from_millis(100),
+        whole: Duration::from_millis(300),
+    };
+
+    fn end_of(program: &str, began: &Path) -> End {
+        let mut child = Command::new(program).arg("60").spawn().unwrap();
+        let end = wait(&mut child, LIMITS, began).unwrap();
+        assert!(child.try_wait().unwrap().is_some());
+        end
+    }
+
+    #[test]
+    fn a_guest_is_ended_by_what_it_does_not_reach() {
+        let folder = tempfile::tempdir().unwrap();
+        let (here, nowhere) = (folder.path(), folder.path().join("began"));
+        assert_eq!(end_of("true", &nowhere), End::ByItself);
+        assert_eq!(end_of("sleep", &nowhere), End::NeverBegan);
+        assert_eq!(end_of("sleep", here), End::TimeLimit);
     }
 }
