@@ -4,7 +4,7 @@
 # First process of the guest: prepares the machine, runs one command with its
 # output on a port of its own, leaves its exit status in /results, and ends the
 # machine. Relies on nothing but the guest's root and the two folders that the
-# host gives: /work, which it may scribble on, and /results, which the host reads.
+# host gives: /disk, which it may scribble on, and /results, which the host reads.
 
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root TERM=linux LC_ALL=C.UTF-8
 
@@ -35,12 +35,12 @@ port() {
 	done
 }
 
-cd /work || exit 1
+cd /disk || exit 1
 output=$(port output)
 if [ -n "$output" ]; then
-	sh /work/guest/command >"$output" 2>&1 </dev/null
+	sh /disk/guest/command >"$output" 2>&1 </dev/null
 else
-	setsid -c sh /work/guest/command >/dev/hvc0 2>&1 </dev/hvc0
+	setsid -c sh /disk/guest/command >/dev/hvc0 2>&1 </dev/hvc0
 fi
 echo $? >/results/status
 sync

@@ -118,7 +118,7 @@ enum Command {
         /// Seconds after which the guest is ended
         #[arg(long, default_value_t = 300)]
         limit: u64,
-        /// Folder whose contents are put into the guest's /work
+        /// Folder whose contents are put into the guest's /disk
         #[arg(long)]
         folder: Option<PathBuf>,
         #[arg(required = true, trailing_var_arg = true)]

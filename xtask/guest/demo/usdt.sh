@@ -5,7 +5,7 @@
 . guest/demo/lib.sh
 
 title "USDT with a semaphore, fired $calls times"
-run "bpftrace -q -e 'usdt:/work/traced:traced:tick { @ticks = count(); @sum = sum(arg0); }' -c '/work/traced $calls' | tee /tmp/usdt.out"
+run "bpftrace -q -e 'usdt:/disk/traced:traced:tick { @ticks = count(); @sum = sum(arg0); }' -c '/disk/traced $calls' | tee /tmp/usdt.out"
 hits "traced:tick" "bpftrace usdt" "$(total @ticks: </tmp/usdt.out)" $calls $calls
 hits "semaphore found raised" "traced" "$(awk '/^raised/ { print $2 }' /tmp/usdt.out)" $calls $calls
 

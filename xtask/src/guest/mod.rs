@@ -28,9 +28,9 @@ pub(crate) use root::root;
 pub(crate) struct Job {
     /// Names the logs.
     pub(crate) name: String,
-    /// Shell commands, run in `/work`.
+    /// Shell commands, run in `/disk`.
     pub(crate) command: String,
-    /// Folders of the host whose contents are the guest's `/work`.
+    /// Folders of the host whose contents are the guest's `/disk`.
     pub(crate) folders: Vec<PathBuf>,
     pub(crate) limit: Duration,
     pub(crate) memory_mb: u32,
@@ -154,7 +154,7 @@ impl Guest {
         }
     }
 
-    /// A folder with the guest's disk `/work` and the shared `/results`.
+    /// A folder with the guest's disk `/disk` and the shared `/results`.
     fn scratch(&self, job: &Job) -> Result<tempfile::TempDir> {
         let scratch = self.cache.temp_dir()?;
         let log = self.cache.log(&format!("{}-disk", job.name));

@@ -141,7 +141,7 @@ impl Machine<'_> {
             self.scratch.join("results").display()
         );
         let options = format!(
-            "console={} root=/dev/vda rw init=/work-init panic=-1 oops=panic net.ifnames=0 {}",
+            "console={} root=/dev/vda rw init=/disk-init panic=-1 oops=panic net.ifnames=0 {}",
             facts.console, self.job.kernel_options
         );
         Cmd::new(facts.qemu)

@@ -20,9 +20,9 @@ use std::path::{Path, PathBuf};
 /// Mounts the disk that the rest of the guest's start is on.
 const FIRST_STEP: &str = "#!/bin/sh\n\
     mount -t proc proc /proc\n\
-    mkdir -p /work\n\
-    mount /dev/vdb /work\n\
-    exec /work/guest/init.sh\n";
+    mkdir -p /disk\n\
+    mount /dev/vdb /disk\n\
+    exec /disk/guest/init.sh\n";
 
 const SIZE: &str = "2G";
 
@@ -80,7 +80,7 @@ fn make(
         .arg(&folder)
         .args(sources.lines())
         .run(&log)?;
-    let first = folder.join("work-init");
+    let first = folder.join("disk-init");
     cache::write_atomically(&first, FIRST_STEP.as_bytes())?;
     Cmd::new("chmod").arg("755").arg(&first).run(&log)?;
     Cmd::new("mke2fs")
