@@ -109,20 +109,20 @@ static void expect_each(struct __test_metadata *_metadata, struct trace_counter 
 	EXPECT_EQ(count * functions, trace_hits(counter));
 }
 
-TEST_F(slots, one_thread)
+TEST_F_TIMEOUT(slots, one_thread, 120)
 {
 	EXPECT_EQ(0, call_all(10));
 	expect_each(_metadata, &self->counter, 10);
 }
 
-TEST_F(slots, more_threads_than_slots)
+TEST_F_TIMEOUT(slots, more_threads_than_slots, 120)
 {
 	EXPECT_EQ(0, run_threads(THREADS, THREADS, 1));
 	expect_each(_metadata, &self->counter, THREADS);
 }
 
 /* Slots that a thread held are free again when it is gone. */
-TEST_F(slots, threads_come_and_go)
+TEST_F_TIMEOUT(slots, threads_come_and_go, 120)
 {
 	EXPECT_EQ(0, run_threads(variant->threads_in_all, 4, 1));
 	expect_each(_metadata, &self->counter, variant->threads_in_all);

@@ -87,9 +87,9 @@ static bool is_swapped_out(const char *page)
 /* The kernel may refuse a page that is in use; it is not for long. */
 static bool swap_out(char *page)
 {
-	for (int i = 0; i < 100 && !is_swapped_out(page); i++) {
+	for (int i = 0; i < 1000 && !is_swapped_out(page); i++) {
 		madvise(page, PAGE, MADV_PAGEOUT);
-		usleep(1000);
+		usleep(5000);
 	}
 	return is_swapped_out(page);
 }
