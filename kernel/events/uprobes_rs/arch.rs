@@ -196,7 +196,7 @@ impl InsnCopy {
         Self(Opaque::zeroed())
     }
 
-    /// Copies an instruction, and returns it for use.
+    /// Copies an instruction.
     ///
     /// # Safety
     ///

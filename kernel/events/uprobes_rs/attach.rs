@@ -141,9 +141,12 @@ pub(crate) unsafe fn unregister_nosync(probe: ProbeRef, uc: *mut bindings::uprob
         // SAFETY: The inode is kept until the caller is told that we are done.
         unsafe { visit(&probe, Job::Remove) }
     };
-    if result.is_err() {
-        task::warn_current("unregister, leaking uprobe");
-        mem::forget(probe);
+    match result {
+        Ok(()) => probe.drop_registration(),
+        Err(_) => {
+            task::warn_current("unregister, leaking uprobe");
+            mem::forget(probe);
+        }
     }
 }
 

@@ -96,7 +96,8 @@ impl FileId {
     ///
     /// `inode` must be valid.
     unsafe fn of(inode: *mut bindings::inode) -> Self {
-        // SAFETY: By the function's contract; none of these change.
+        // SAFETY: By the function's contract. The file system may be changing the numbers, which
+        // are then old or new.
         unsafe {
             Self {
                 file_system: (*inode).i_sb,
@@ -113,6 +114,8 @@ pub(crate) struct Probe {
     pub(crate) node: Node,
     /// Counted references. Zero is final.
     count: Refcount,
+    /// How many registrations there are. While there is one, the inode is kept.
+    registrations: Atomic<i32>,
     /// Is `node` in the tree? Changed under the tree's lock.
     linked: Atomic<bool>,
     /// Has the instruction been copied and analysed, so that `arch` may be read?
@@ -140,6 +143,7 @@ impl Probe {
         pin_init!(Self {
             node: Node::new(),
             count: Refcount::new(1),
+            registrations: Atomic::new(1),
             linked: Atomic::new(false),
             prepared: Atomic::new(false),
             registration <- new_rwsem!((), "uprobes::registration"),
@@ -178,6 +182,7 @@ impl Probe {
             Inserted::Existing(probe) => {
                 if probe.ref_ctr_offset != ref_ctr_offset {
                     probe.warn_of_mismatch(ref_ctr_offset);
+                    probe.drop_registration();
                     return Err(EINVAL);
                 }
                 Ok(probe)
@@ -204,9 +209,28 @@ impl Probe {
         self.key
     }
 
-    /// Is it of the same file as a probe with the same key?
-    pub(crate) fn has_file_of(&self, other: &Probe) -> bool {
-        self.file == other.file
+    /// Can a registration of the file of `other`, which has the same key, use this probe?
+    ///
+    /// If it is registered already, then its inode is alive, and is that of `other`. If it is not,
+    /// and only a pending return keeps it, its inode may have gone.
+    pub(crate) fn serves(&self, other: &Probe) -> bool {
+        self.is_registered() || self.file == other.file
+    }
+
+    /// Has it been registered, and not unregistered as often?
+    #[inline]
+    pub(crate) fn is_registered(&self) -> bool {
+        self.registrations.load(Relaxed) > 0
+    }
+
+    /// One more registration uses it. Told by the tree, under its lock.
+    pub(crate) fn add_registration(&self) {
+        self.registrations.add(1, Relaxed);
+    }
+
+    /// One registration less, whose breakpoints have been removed.
+    pub(crate) fn drop_registration(&self) {
+        self.registrations.fetch_sub(1, Relaxed);
     }
 
     /// The probed file, kept by whoever registered a consumer.
@@ -329,13 +353,15 @@ impl Probe {
         })
     }
 
+    /// Who sees it out of the tree may begin the grace periods that end its life.
     pub(crate) fn is_linked(&self) -> bool {
-        self.linked.load(Relaxed)
+        // Pairs with the release in `set_linked()`.
+        self.linked.load(Acquire)
     }
 
     /// Told by the tree, under its lock.
     pub(crate) fn set_linked(&self, linked: bool) {
-        self.linked.store(linked, Relaxed);
+        self.linked.store(linked, Release);
     }
 }
 

@@ -148,7 +148,10 @@ pub(crate) fn is_empty() -> bool {
     unsafe { follow(root_link()) }.is_null()
 }
 
-/// Finds the probe at `key`. Any context in which a Tasks Trace guard can be had.
+/// Finds the probe at `key`, if it is registered. Any context in which a Tasks Trace guard can be
+/// had.
+///
+/// One that only a pending return keeps has no breakpoints, and may be of another file.
 #[inline]
 pub(crate) fn find(key: Key, _guard: &rcu_tasks_trace::Guard) -> Option<&Probe> {
     loop {
@@ -156,7 +159,7 @@ pub(crate) fn find(key: Key, _guard: &rcu_tasks_trace::Guard) -> Option<&Probe> 
         // SAFETY: The guard keeps every probe that this descent meets from being freed, for as
         // long as the returned reference lives.
         if let Some(probe) = unsafe { descend(key) } {
-            return Some(probe);
+            return probe.is_registered().then_some(probe);
         }
         if !WRITERS.retry(start) {
             return None;
@@ -257,11 +260,11 @@ pub(crate) fn insert(newcomer: Newcomer) -> Inserted {
                 return Inserted::New(newcomer.into_ref());
             }
             Err(holder) => {
-                if let Some(existing) = holder
-                    .try_get()
-                    .filter(|probe| probe.has_file_of(&newcomer))
-                {
-                    return Inserted::Existing(existing);
+                if holder.serves(&newcomer) {
+                    if let Some(existing) = holder.try_get() {
+                        existing.add_registration();
+                        return Inserted::Existing(existing);
+                    }
                 }
                 // Its count is zero for good, or its file has gone. Leave the key free.
                 //
@@ -342,7 +345,8 @@ unsafe fn attach<'w>(probe: &Probe, vacancy: Vacancy<'w>, _writer: &'w WriteGuar
 ///
 /// `probe` must be in the tree.
 unsafe fn detach(probe: &Probe, _writer: &WriteGuard<'_>) {
-    probe.set_linked(false);
     // SAFETY: By the function's contract.
     unsafe { bindings::rb_erase(probe.node.0.get(), ROOT.0.get()) };
+    // Last: it is in `remove()`, without the lock, that this may be read.
+    probe.set_linked(false);
 }
