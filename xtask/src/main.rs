@@ -8,6 +8,7 @@
 mod apply;
 mod apt;
 mod arch;
+mod bench;
 mod cache;
 mod cmd;
 mod demo;
@@ -124,6 +125,23 @@ enum Command {
         #[arg(required = true, trailing_var_arg = true)]
         command: Vec<String>,
     },
+    /// Measure Rust beside C: a table, JSON and pictures
+    Bench {
+        /// Meters to run; all if none is named
+        meters: Vec<String>,
+        /// Architectures to measure
+        #[arg(long, value_enum, value_delimiter = ',', default_value = "x86_64")]
+        arch: Vec<Arch>,
+        /// Only what the test command measures
+        #[arg(long)]
+        quick: bool,
+        /// Folder for the report
+        #[arg(long, default_value = "target/bench")]
+        out: PathBuf,
+        /// Take the kernels as they were last built, without looking for changes
+        #[arg(long)]
+        as_built: bool,
+    },
     /// Count what has to be trusted: unsafe Rust, and C
     Trust,
 }
@@ -147,6 +165,17 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Shell(target) => shell(target),
         Command::Image(target) => image(target),
         Command::Trust => trust(),
+        Command::Bench {
+            meters,
+            arch,
+            quick,
+            out,
+            as_built,
+        } => {
+            let open = |arch: &Arch| Project::open(*arch, as_built);
+            let projects: Vec<Project> = arch.iter().map(open).collect::<Result<_>>()?;
+            bench(&projects, quick, &meters, &out)
+        }
         Command::Exec {
             target,
             limit,
@@ -203,6 +232,12 @@ fn trust() -> Result<ExitCode> {
     let overlay = Overlay::load(&project::repository()?)?;
     println!("{}", trust::render(&trust::count(&overlay)?));
     Ok(ExitCode::SUCCESS)
+}
+
+fn bench(projects: &[Project], quick: bool, meters: &[String], out: &Path) -> Result<ExitCode> {
+    let stage = |project| bench::Stage { project, quick };
+    let stages: Vec<bench::Stage> = projects.iter().map(stage).collect();
+    Ok(exit_code(bench::run(&stages, meters, out)?))
 }
 
 fn exit_code(good: bool) -> ExitCode {

@@ -37,6 +37,8 @@ pub(crate) struct Job {
     pub(crate) cpus: u32,
     /// Added to the kernel's command line.
     pub(crate) kernel_options: String,
+    /// Added to QEMU's command line.
+    pub(crate) machine_options: Vec<String>,
     /// Whether the user sees the command's output as it comes.
     pub(crate) show: bool,
 }
@@ -69,6 +71,7 @@ impl Job {
             memory_mb: 2048,
             cpus: 2,
             kernel_options: String::new(),
+            machine_options: Vec::new(),
             show: false,
         }
     }
@@ -85,6 +88,17 @@ impl Job {
 
     pub(crate) fn kernel_options(mut self, options: &str) -> Self {
         self.kernel_options = options.to_owned();
+        self
+    }
+
+    pub(crate) fn cpus(mut self, cpus: u32) -> Self {
+        self.cpus = cpus;
+        self
+    }
+
+    pub(crate) fn machine_options(mut self, options: &[&str]) -> Self {
+        let options = options.iter().map(|option| (*option).to_owned());
+        self.machine_options.extend(options);
         self
     }
 

@@ -159,6 +159,7 @@ impl Machine<'_> {
             .args(["-device", "virtio-rng-pci"])
             .args(["-device", "virtio-serial-pci"])
             .args(port)
+            .args(&self.job.machine_options)
             // QEMU keeps what the guest writes in a file that it deletes at once.
             .env("TMPDIR", self.scratch)
             .into_command()

@@ -109,7 +109,7 @@ pub(crate) fn kernel_log(name: &str, imp: Impl, ran: &Ran) -> Case {
     Case::of(format!("{name}: kernel log ({imp})"), check_log(imp, ran))
 }
 
-fn check_log(imp: Impl, ran: &Ran) -> Result<()> {
+pub(crate) fn check_log(imp: Impl, ran: &Ran) -> Result<()> {
     let complaints = ran.complaints();
     if !complaints.is_empty() {
         bail!("{}", complaints.join("\n"));

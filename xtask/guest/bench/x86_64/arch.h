@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What an architecture gives the meters: a clock that reads instructions when
+ * the machine counts them, and the functions of functions.S.
+ */
+#ifndef BENCH_ARCH_H
+#define BENCH_ARCH_H
+
+/*
+ * Nanoseconds of the virtual machine's clock. Under -icount shift=0 the time
+ * stamp counter goes on by one with every instruction.
+ */
+static inline double clock_ns(void)
+{
+	return __builtin_ia32_rdtsc();
+}
+
+void f_nop(void);
+void f_push(void);
+void f_lea(void);
+void f_lea_b(void);
+void f_ret(void);
+void f_endbr64(void);
+void f_nop10(void);
+
+#define FUNCTIONS						\
+	{ "nop", f_nop },					\
+	{ "push", f_push },					\
+	{ "lea", f_lea },					\
+	{ "ret", f_ret },					\
+	{ "endbr64", f_endbr64 },				\
+	{ "nop10", f_nop10 },					\
+	{ "lea+lea", f_lea, f_lea_b },
+
+#endif

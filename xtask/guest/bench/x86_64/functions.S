@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Functions named after their first instruction, which is probed. The kernel
+ * emulates nop and push, steps the others, and replaces the 10-byte nop by a
+ * call when it was hit once.
+ */
+	.text
+
+.macro function name
+	.balign 16
+	.globl \name
+	.type \name, @function
+\name:
+.endm
+
+function f_nop
+	nop
+	ret
+
+function f_push
+	push %rbp
+	pop %rbp
+	ret
+
+function f_lea
+	lea 1(%rdi), %rax
+	ret
+
+function f_lea_b
+	lea 2(%rdi), %rax
+	ret
+
+function f_ret
+	ret
+
+function f_endbr64
+	endbr64
+	ret
+
+function f_nop10
+	.byte 0x66, 0x2e, 0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0
+	ret
+
+/* Never called: places for probes that only have to be there. */
+	.balign 4096
+	.globl crowd
+crowd:
+	.rept CROWD_MAX
+	nop
+	.balign CROWD_STRIDE, 0x90
+	.endr
+
+	.section .note.GNU-stack, "", @progbits

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `cargo xtask bench`: the same work on the C and the Rust implementation, in
+//! one run, as a table, as JSON and as a picture.
+//!
+//! A meter measures one thing and gives rows; it knows nothing of reports. Both
+//! kernels come from the same tree and differ in one option.
+
+mod hits;
+mod program;
+mod report;
+pub(crate) mod row;
+
+use crate::{
+    arch::{Flavour, Impl},
+    kernel::Kernel,
+    project::Project,
+};
+use anyhow::{Result, bail};
+use report::Report;
+use row::Row;
+use std::path::Path;
+
+/// Measures one kind of thing on both implementations.
+pub(crate) trait Meter {
+    /// What the user calls it on the command line.
+    fn name(&self) -> &'static str;
+
+    /// One line for the reader of the report.
+    fn about(&self) -> &'static str;
+
+    fn measure(&self, stage: &Stage) -> Result<Vec<Row>>;
+}
+
+/// What meters work with.
+pub(crate) struct Stage<'a> {
+    pub(crate) project: &'a Project,
+    /// Only what is needed to see that nothing got worse.
+    pub(crate) quick: bool,
+}
+
+impl Stage<'_> {
+    pub(crate) fn kernel(&self, imp: Impl) -> Result<Kernel> {
+        self.project.kernel(imp, Flavour::Release)
+    }
+}
+
+fn meters() -> Vec<Box<dyn Meter>> {
+    vec![Box::new(hits::Hits)]
+}
+
+/// Those that are named, or all.
+fn select(names: &[String]) -> Result<Vec<Box<dyn Meter>>> {
+    let all = meters();
+    let known: Vec<&str> = all.iter().map(|meter| meter.name()).collect();
+    if let Some(name) = names.iter().find(|name| !known.contains(&name.as_str())) {
+        bail!("no meter is called {name}; there are: {}", known.join(", "));
+    }
+    let wanted =
+        |meter: &dyn Meter| names.is_empty() || names.iter().any(|name| name == meter.name());
+    Ok(all
+        .into_iter()
+        .filter(|meter| wanted(meter.as_ref()))
+        .collect())
+}
+
+/// Measures and writes the report into `out`; whether every target was met.
+pub(crate) fn run(stages: &[Stage], names: &[String], out: &Path) -> Result<bool> {
+    let meters = select(names)?;
+    let mut rows = Vec::new();
+    for stage in stages {
+        for meter in &meters {
+            rows.extend(meter.measure(stage)?);
+        }
+    }
+    let report = Report::new(stages, &meters, rows)?;
+    report.write(out)?;
+    println!("{}", report.terminal());
+    Ok(report.missed() == 0)
+}

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a run found, in forms for different readers: a table for a terminal and
+//! for documentation, JSON for programs, a picture for those in a hurry.
+
+mod picture;
+mod setting;
+mod table;
+
+use super::{Meter, Stage, row::Row};
+use crate::cache;
+use anyhow::{Context, Result};
+use serde::Serialize;
+use std::path::Path;
+
+#[derive(Serialize)]
+pub(crate) struct Report {
+    /// What the figures hold for: versions, configuration, machine.
+    setting: Vec<setting::Fact>,
+    meters: Vec<About>,
+    rows: Vec<Row>,
+}
+
+#[derive(Serialize)]
+struct About {
+    name: &'static str,
+    about: &'static str,
+}
+
+impl About {
+    fn of(meter: &dyn Meter) -> Self {
+        Self {
+            name: meter.name(),
+            about: meter.about(),
+        }
+    }
+}
+
+impl Report {
+    pub(crate) fn new(stages: &[Stage], meters: &[Box<dyn Meter>], rows: Vec<Row>) -> Result<Self> {
+        Ok(Self {
+            setting: setting::facts(stages)?,
+            meters: meters
+                .iter()
+                .map(|meter| About::of(meter.as_ref()))
+                .collect(),
+            rows,
+        })
+    }
+
+    /// Rows that miss a target.
+    pub(crate) fn missed(&self) -> usize {
+        let missed = |row: &&Row| !row.missed().is_empty();
+        self.rows.iter().filter(missed).count()
+    }
+
+    /// All of it, for a terminal.
+    pub(crate) fn terminal(&self) -> String {
+        let sections = self.sections().map(|(about, rows)| {
+            format!(
+                "{}: {}\n{}\n",
+                about.name,
+                about.about,
+                table::terminal(&rows)
+            )
+        });
+        format!("{}\n{}", sections.collect::<String>(), self.summary())
+    }
+
+    /// Writes `report.md`, `report.json` and a picture of each meter into `out`.
+    pub(crate) fn write(&self, out: &Path) -> Result<()> {
+        let write =
+            |name: &str, text: &str| cache::write_atomically(&out.join(name), text.as_bytes());
+        write("report.md", &self.markdown())?;
+        write("report.json", &serde_json::to_string_pretty(self)?)?;
+        for (about, rows) in self.sections() {
+            let name = format!("{}.svg", about.name);
+            write(
+                &name,
+                &picture::draw(about.about, &rows).context(name.clone())?,
+            )?;
+        }
+        Ok(())
+    }
+
+    fn markdown(&self) -> String {
+        let setting = self
+            .setting
+            .iter()
+            .map(|fact| format!("- {}: {}\n", fact.what, fact.is));
+        let sections = self.sections().map(|(about, rows)| {
+            format!(
+                "\n## {}\n\n{}\n\n![{}]({0}.svg)\n\n{}",
+                about.name,
+                about.about,
+                about.about,
+                table::markdown(&rows)
+            )
+        });
+        format!(
+            "# Uprobes in Rust compared with C\n\n{}{}\n{}\n",
+            setting.collect::<String>(),
+            sections.collect::<String>(),
+            self.summary()
+        )
+    }
+
+    fn sections(&self) -> impl Iterator<Item = (&About, Vec<&Row>)> {
+        self.meters.iter().filter_map(|about| {
+            let rows: Vec<&Row> = self
+                .rows
+                .iter()
+                .filter(|row| row.meter == about.name)
+                .collect();
+            (!rows.is_empty()).then_some((about, rows))
+        })
+    }
+
+    fn summary(&self) -> String {
+        let asked = self.rows.iter().filter(|row| !row.targets.is_empty());
+        let asked = asked.count();
+        format!(
+            "{} rows; {} of {asked} with a target meet it",
+            self.rows.len(),
+            asked - self.missed()
+        )
+    }
+}

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a meter finds: one row for one kind of work, with the figure of each
+//! implementation and what is asked of them.
+//!
+//! Relies on nothing; meters make rows, reports and the record read them.
+
+#![allow(dead_code, reason = "meters that come next use the rest")]
+
+use crate::arch::Arch;
+use serde::{Deserialize, Serialize};
+
+/// A measured value and how far repetitions lay apart, both in the row's unit.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Figure {
+    pub(crate) value: f64,
+    pub(crate) spread: f64,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct Row {
+    /// The meter's name.
+    pub(crate) meter: String,
+    pub(crate) name: String,
+    pub(crate) arch: String,
+    /// Of both figures, as `instructions`.
+    pub(crate) unit: &'static str,
+    pub(crate) better: Better,
+    pub(crate) c: Figure,
+    pub(crate) rust: Figure,
+    pub(crate) targets: Vec<Target>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Better {
+    Less,
+    More,
+}
+
+/// What is asked of the Rust implementation.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Target {
+    /// Rust to C.
+    RatioAtMost(f64),
+    RatioAtLeast(f64),
+    /// The Rust figure itself.
+    ValueAtMost(f64),
+    /// The Rust figure to that of a simpler row, also in Rust.
+    GrowthAtMost {
+        base: f64,
+        limit: f64,
+    },
+}
+
+impl Row {
+    /// A row without targets, of which less is better.
+    pub(crate) fn new(
+        meter: &str,
+        name: impl Into<String>,
+        arch: Arch,
+        unit: &'static str,
+        [c, rust]: [Figure; 2],
+    ) -> Self {
+        Self {
+            meter: meter.to_owned(),
+            name: name.into(),
+            arch: arch.to_string(),
+            unit,
+            better: Better::Less,
+            c,
+            rust,
+            targets: Vec::new(),
+        }
+    }
+
+    pub(crate) fn more_is_better(mut self) -> Self {
+        self.better = Better::More;
+        self
+    }
+
+    pub(crate) fn target(mut self, target: Target) -> Self {
+        self.targets.push(target);
+        self
+    }
+
+    /// Rust to C, if C has a figure to divide by.
+    pub(crate) fn ratio(&self) -> Option<f64> {
+        (self.c.value > 0.0).then(|| self.rust.value / self.c.value)
+    }
+
+    /// How far apart the ratios of single repetitions can lie.
+    pub(crate) fn ratio_spread(&self) -> Option<f64> {
+        let part = |figure: Figure| {
+            if figure.value > 0.0 {
+                figure.spread / figure.value
+            } else {
+                0.0
+            }
+        };
+        self.ratio()
+            .map(|ratio| ratio * (part(self.c) + part(self.rust)))
+    }
+
+    pub(crate) fn missed(&self) -> Vec<Target> {
+        let missed = |target: &Target| !target.is_met(self);
+        self.targets.iter().copied().filter(missed).collect()
+    }
+}
+
+impl Target {
+    fn is_met(self, row: &Row) -> bool {
+        match self {
+            Self::RatioAtMost(limit) => row.ratio().is_some_and(|ratio| ratio <= limit),
+            Self::RatioAtLeast(limit) => row.ratio().is_some_and(|ratio| ratio >= limit),
+            Self::ValueAtMost(limit) => row.rust.value <= limit,
+            Self::GrowthAtMost { base, limit } => row.rust.value <= base * limit,
+        }
+    }
+}
+
+impl Figure {
+    /// The median of repetitions; its spread is that of their middle half.
+    pub(crate) fn of(mut values: Vec<f64>) -> Option<Self> {
+        values.sort_by(f64::total_cmp);
+        let at = |part: f64| {
+            let last = values.len().checked_sub(1)?;
+            // The index is far below what a float holds exactly.
+            values.get((last as f64 * part).round() as usize).copied()
+        };
+        Some(Self {
+            value: at(0.5)?,
+            spread: at(0.75)? - at(0.25)?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn figure(value: f64) -> Figure {
+        Figure { value, spread: 1.0 }
+    }
+
+    fn row(c: f64, rust: f64) -> Row {
+        Row::new("m", "r", Arch::X86_64, "u", [figure(c), figure(rust)])
+    }
+
+    #[test]
+    fn a_figure_is_the_median_and_the_middle_half() {
+        let figure = Figure::of(vec![9.0, 1.0, 3.0, 2.0, 100.0]).unwrap();
+        assert_eq!((figure.value, figure.spread), (3.0, 7.0));
+        assert_eq!(Figure::of(Vec::new()), None);
+    }
+
+    #[test]
+    fn ratios_are_of_rust_to_c() {
+        assert_eq!(row(200.0, 150.0).ratio(), Some(0.75));
+        assert_eq!(row(0.0, 150.0).ratio(), None);
+        assert_eq!(row(100.0, 50.0).ratio_spread(), Some(0.5 * (0.01 + 0.02)));
+    }
+
+    #[test]
+    fn what_is_missed_is_said() {
+        let growth = Target::GrowthAtMost {
+            base: 100.0,
+            limit: 1.02,
+        };
+        let row = row(100.0, 101.0)
+            .target(Target::RatioAtMost(0.87))
+            .target(Target::RatioAtLeast(1.0))
+            .target(Target::ValueAtMost(0.0))
+            .target(growth);
+        assert_eq!(
+            row.missed(),
+            [Target::RatioAtMost(0.87), Target::ValueAtMost(0.0)]
+        );
+    }
+
+    #[test]
+    fn a_target_that_cannot_be_judged_is_missed() {
+        let row = row(0.0, 1.0).target(Target::RatioAtMost(0.87));
+        assert_eq!(row.missed().len(), 1);
+    }
+}
