@@ -85,7 +85,7 @@ fn handle_probe_at<'t>(
     vaddr: usize,
 ) -> Option<step::Prepared<'t>> {
     let guard = rcu_tasks_trace::read_lock();
-    match lookup::find(mm, vaddr, &guard) {
+    match lookup::find(Thread::current(current), mm, vaddr, &guard) {
         Ok(probe) => {
             // In advance: the consumers shall see it, and may change it.
             regs.set_ip(vaddr);
@@ -132,7 +132,7 @@ pub(crate) fn handle_syscall(current: &CurrentTask, regs: &Regs, vaddr: usize) {
         return;
     };
     let guard = rcu_tasks_trace::read_lock();
-    let Ok(probe) = lookup::find(mm, vaddr, &guard) else {
+    let Ok(probe) = lookup::find(Thread::current(current), mm, vaddr, &guard) else {
         return;
     };
     let (Some(insn), Ok(thread)) = (probe.insn(), Thread::current_or_new(current)) else {

@@ -7,8 +7,13 @@
 //! taken for garbage, and only the address space's sequence, read before all else and found
 //! unchanged after all else, makes the answer true. If it is not, the same is done again under
 //! `mmap_lock`.
+//!
+//! Before any of that, the thread looks whether it remembers the address (`cache.rs`).
 
-use core::ptr;
+use core::ptr::{
+    self,
+    NonNull, //
+};
 
 use kernel::{
     bindings,
@@ -27,6 +32,7 @@ use kernel::{
 use crate::{
     arch,
     breakpoint,
+    cache::Moment,
     hooks,
     mm::{
         Flag,
@@ -34,6 +40,7 @@ use crate::{
         Vma, //
     },
     probe::Probe,
+    task::Thread,
     tree::{
         self,
         InodeId,
@@ -52,28 +59,83 @@ pub(crate) enum Miss {
 }
 
 /// Finds the probe at `vaddr` of the current address space. May sleep.
+///
+/// `thread` is the current one, if it has been hit before.
 #[inline]
 pub(crate) fn find<'g>(
+    thread: Option<&Thread>,
     mm: &MmWithUser,
     vaddr: usize,
     guard: &'g rcu_tasks_trace::Guard,
 ) -> Result<&'g Probe, Miss> {
-    match speculate(mm, vaddr, guard) {
-        Some(probe) => Ok(probe),
-        None => find_locked(mm, vaddr, guard),
+    let Some(now) = moment(mm, guard) else {
+        return find_locked(mm, vaddr, guard);
+    };
+    if let Some(probe) = thread.and_then(|thread| recall(thread, vaddr, &now, guard)) {
+        return Ok(probe);
     }
+    find_anew(thread, mm, vaddr, &now, guard)
+}
+
+/// The state that a search depends on, unless the mappings are being changed just now.
+#[inline]
+fn moment(mm: &Mm, guard: &rcu_tasks_trace::Guard) -> Option<Moment> {
+    let mut mappings = 0;
+    // SAFETY: The address space is alive.
+    let is_quiet = unsafe { bindings::mmap_lock_speculate_try_begin(mm.as_raw(), &mut mappings) };
+    is_quiet.then(|| Moment {
+        mappings,
+        removals: tree::removals(guard),
+        // SAFETY: There are jiffies at all times.
+        time: unsafe { bindings::get_jiffies() },
+    })
+}
+
+/// What the thread has found at `vaddr` before, if it still holds.
+#[inline]
+fn recall<'g>(
+    thread: &Thread,
+    vaddr: usize,
+    now: &Moment,
+    _guard: &'g rcu_tasks_trace::Guard,
+) -> Option<&'g Probe> {
+    let probe = thread.probes().recall(vaddr, now)?;
+    // SAFETY: No probe has been taken out of the tree since before this one was found there, as far
+    // as can be seen under the guard. So the grace period that ends the probe's life, which is asked
+    // for after it was taken out and counted, has not begun before the guard did, and waits for it.
+    let probe = unsafe { probe.as_ref() };
+    probe.is_registered().then_some(probe)
+}
+
+/// Searches, and remembers what was found if that needed no lock.
+///
+/// Out of line, so that the usual hit does not save registers for it.
+#[inline(never)]
+fn find_anew<'g>(
+    thread: Option<&Thread>,
+    mm: &MmWithUser,
+    vaddr: usize,
+    now: &Moment,
+    guard: &'g rcu_tasks_trace::Guard,
+) -> Result<&'g Probe, Miss> {
+    let Some(probe) = speculate(mm, vaddr, now, guard) else {
+        return find_locked(mm, vaddr, guard);
+    };
+    if let Some(thread) = thread {
+        thread.probes().remember(vaddr, now, NonNull::from(probe));
+    }
+    Ok(probe)
 }
 
 /// Finds the probe without a lock, or finds nothing that can be relied on.
-#[inline]
-fn speculate<'g>(mm: &Mm, vaddr: usize, guard: &'g rcu_tasks_trace::Guard) -> Option<&'g Probe> {
+fn speculate<'g>(
+    mm: &Mm,
+    vaddr: usize,
+    now: &Moment,
+    guard: &'g rcu_tasks_trace::Guard,
+) -> Option<&'g Probe> {
     // A mapping is not freed while this is held, but it may be reused.
     let _rcu = rcu::read_lock();
-    let mut seq = 0;
-    // SAFETY: The address space is alive.
-    if !unsafe { bindings::mmap_lock_speculate_try_begin(mm.as_raw(), &mut seq) } {
-        return None;
-    }
     // SAFETY: The lookup is allowed under RCU, and what it finds stays readable.
     let vma = unsafe { bindings::vma_lookup(mm.as_raw(), vaddr) };
     if vma.is_null() {
@@ -103,7 +165,7 @@ fn speculate<'g>(mm: &Mm, vaddr: usize, guard: &'g rcu_tasks_trace::Guard) -> Op
     };
     let probe = tree::find(key, guard)?;
     // SAFETY: The address space is alive.
-    if unsafe { bindings::mmap_lock_speculate_retry(mm.as_raw(), seq) } {
+    if unsafe { bindings::mmap_lock_speculate_retry(mm.as_raw(), now.mappings) } {
         return None;
     }
     Some(probe)

@@ -8,7 +8,10 @@
 //! returns, and freed at exec and exit. Everything in it is the owner's, except that the lease timer
 //! walks the pending returns (`returns.rs`).
 
-use core::ptr;
+use core::ptr::{
+    self,
+    NonNull, //
+};
 
 use kernel::{
     alloc::AllocError,
@@ -34,6 +37,8 @@ use kernel::{
 
 use crate::{
     arch::Insn,
+    cache::Cache,
+    probe::Probe,
     returns::{
         self,
         Stack, //
@@ -51,6 +56,7 @@ pub(crate) struct Thread {
     utask: Opaque<bindings::uprobe_task>,
     step: Step,
     slots: SlotCache,
+    probes: Cache<NonNull<Probe>>,
 }
 
 impl Thread {
@@ -100,6 +106,7 @@ impl Thread {
             utask: Opaque::zeroed(),
             step: Step::new(),
             slots: SlotCache::new(),
+            probes: Cache::new(),
         }
     }
 
@@ -148,6 +155,12 @@ impl Thread {
     #[inline]
     pub(crate) fn slots(&self) -> &SlotCache {
         &self.slots
+    }
+
+    /// The probes that it has hit lately.
+    #[inline]
+    pub(crate) fn probes(&self) -> &Cache<NonNull<Probe>> {
+        &self.probes
     }
 
     /// The address of the instruction being stepped.

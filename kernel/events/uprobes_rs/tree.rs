@@ -37,10 +37,13 @@ use kernel::{
     types::Opaque, //
 };
 
-use crate::probe::{
-    Newcomer,
-    Probe,
-    ProbeRef, //
+use crate::{
+    cache::Removals,
+    probe::{
+        Newcomer,
+        Probe,
+        ProbeRef, //
+    }, //
 };
 
 /// Identity of a file; never dereferenced here.
@@ -100,6 +103,20 @@ unsafe impl Sync for Root {}
 static ROOT: Root = Root(Opaque::new(bindings::rb_root {
     rb_node: ptr::null_mut(),
 }));
+
+/// The probes that have been taken out of the tree.
+///
+/// A result of [`find`] is still right if this has not changed since before the search, and the
+/// probe is still registered.
+#[link_section = ".data..read_mostly"]
+static REMOVALS: Removals = Removals::new();
+
+/// How many probes have been taken out of the tree. While the guard lives, none of those that were
+/// found at this count is freed.
+#[inline]
+pub(crate) fn removals(_guard: &rcu_tasks_trace::Guard) -> u64 {
+    REMOVALS.count()
+}
 
 /// The way from one node to the next.
 type Link = *mut *mut bindings::rb_node;
@@ -347,6 +364,7 @@ unsafe fn attach<'w>(probe: &Probe, vacancy: Vacancy<'w>, _writer: &'w WriteGuar
 unsafe fn detach(probe: &Probe, _writer: &WriteGuard<'_>) {
     // SAFETY: By the function's contract.
     unsafe { bindings::rb_erase(probe.node.0.get(), ROOT.0.get()) };
+    REMOVALS.add();
     // Last: it is in `remove()`, without the lock, that this may be read.
     probe.set_linked(false);
 }

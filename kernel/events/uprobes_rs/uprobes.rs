@@ -32,6 +32,7 @@ use kernel::prelude::*;
 mod arch;
 mod attach;
 mod breakpoint;
+mod cache;
 mod consumer;
 pub mod entry;
 mod hit;
