@@ -1,244 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What a traced program may do to itself: take the area away, jump into it, or
- * forge what only the kernel's own code does. It may die of it, by the signal
- * that is asserted here where the kernel chooses it; nobody else may notice.
- * Each attack is made by a child, and the parent then goes on being probed.
+ * A traced program that goes where only the kernel's own code goes: it jumps
+ * into the area, returns where nothing is pending, lies about its stack, and
+ * forges the system calls.
  */
-#include <sys/mman.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
-
-#include "kselftest_harness.h"
-#include "uprobe_test.h"
-
-#define PAGE	4096
-
-FIXTURE(attack)
-{
-	int step, ret;
-};
-
-FIXTURE_SETUP(attack)
-{
-	run_on_cpu0();
-	self->step = probe_cpu0(stepped, PROBE_ENTRY);
-	self->ret = probe_cpu0(recurse, PROBE_RETURN);
-	ASSERT_GE(self->step, 0);
-	ASSERT_GE(self->ret, 0);
-}
-
-FIXTURE_TEARDOWN(attack)
-{
-	/* Whatever the child did, probes go on working here. */
-	long long steps = hits(self->step), returns = hits(self->ret);
-
-	EXPECT_EQ(2, stepped(1));
-	EXPECT_EQ(9, recurse(9, NULL, NULL));
-	EXPECT_EQ(steps + 1, hits(self->step));
-	EXPECT_EQ(returns + 10, hits(self->ret));
-}
-
-static struct mapping area;
-
-static void make_area(void)
-{
-	alarm(20);
-	if (stepped(1) != 2 || !find_mapping(XOL_NAME, &area))
-		_exit(100);
-}
-
-static int signal_of(void (*attack)(void *unused))
-{
-	int status = run_in_child(attack, NULL);
-
-	return WIFSIGNALED(status) ? WTERMSIG(status) : -WEXITSTATUS(status);
-}
-
-/* Dies by @sig, or ends well. */
-#define EXPECT_SIGNAL_OR_SUCCESS(sig, attack)		\
-do {							\
-	int _sig = signal_of(attack);			\
-	if (_sig)					\
-		EXPECT_EQ(sig, _sig);			\
-} while (0)
-
-static void unmap_then_step(void *unused)
-{
-	make_area();
-	munmap((void *)area.start, area.end - area.start);
-	_exit(stepped(1) != 2);
-}
-
-TEST_F(attack, unmap_then_step)
-{
-	EXPECT_SIGNAL_OR_SUCCESS(SIGSEGV, unmap_then_step);
-}
-
-static long call_many(int i, long x)
-{
-	return ((long (*)(long))(many + i * MANY_STRIDE))(x);
-}
-
-#define SLOTS_OF_A_PAGE	31
-#define MORE_SLOTS	100
-
-/* To fault there is well, at the instruction that could not be stepped. */
-static void check_fault(int sig, siginfo_t *info, void *context)
-{
-	unsigned long offset = arch_ip(context) - (unsigned long)many;
-
-	_exit(offset % MANY_STRIDE == 0 && offset / MANY_STRIDE < MORE_SLOTS ? 0 : 103);
-}
-
-static void unmap_then_step_more(void *unused)
-{
-	struct sigaction action = { .sa_sigaction = check_fault, .sa_flags = SA_SIGINFO };
-
-	sigaction(SIGSEGV, &action, NULL);
-	make_area();
-	for (int i = 0; i < SLOTS_OF_A_PAGE; i++) {
-		if (call_many(i, 1) != 1 + i)
-			_exit(101);
-	}
-	munmap((void *)area.start, area.end - area.start);
-	for (int i = SLOTS_OF_A_PAGE; i < MORE_SLOTS; i++) {
-		if (call_many(i, 1) != 1 + i)
-			_exit(102);
-	}
-}
-
-/* New slots may come where the old ones were, but must not be taken for them. */
-TEST_F(attack, unmap_then_step_more)
-{
-	struct trace_counter counter;
-
-	ASSERT_EQ(0, trace_create(&counter, "attack", PROBE_ENTRY));
-	for (int i = 0; i < MORE_SLOTS; i++)
-		ASSERT_EQ(0, trace_add(&counter, place_of(many + i * MANY_STRIDE)));
-	ASSERT_EQ(0, trace_enable(&counter));
-	EXPECT_EQ(0, signal_of(unmap_then_step_more));
-	trace_destroy(&counter);
-}
-
-static void unmap_then_return(void *unused)
-{
-	make_area();
-	munmap((void *)area.start, area.end - area.start);
-	_exit(recurse(3, NULL, NULL) != 3);
-}
-
-TEST_F(attack, unmap_then_return)
-{
-	EXPECT_SIGNAL_OR_SUCCESS(SIGSEGV, unmap_then_return);
-}
-
-static long unmap_here(void *unused)
-{
-	return munmap((void *)area.start, area.end - area.start);
-}
-
-static void unmap_while_pending(void *unused)
-{
-	make_area();
-	_exit(recurse(3, unmap_here, NULL) != 3);
-}
-
-TEST_F(attack, unmap_while_pending)
-{
-	EXPECT_SIGNAL_OR_SUCCESS(SIGSEGV, unmap_while_pending);
-}
-
-static long unmap_and_fork(void *unused)
-{
-	int status;
-	pid_t pid;
-
-	unmap_here(NULL);
-	pid = fork();
-	if (!pid)	/* gets an area of its own, and returns through it */
-		return 0;
-	if (waitpid(pid, &status, 0) != pid)
-		_exit(101);
-	_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 102);
-}
-
-static void fork_without_the_area(void *unused)
-{
-	make_area();
-	_exit(recurse(3, unmap_and_fork, NULL) != 3);
-}
-
-TEST_F(attack, fork_without_the_area)
-{
-	EXPECT_EQ(0, signal_of(fork_without_the_area));
-}
-
-static void unmap_and_exit(void *unused)
-{
-	make_area();
-	munmap((void *)area.start, area.end - area.start);
-}
-
-TEST_F(attack, unmap_and_exit)
-{
-	EXPECT_EQ(0, signal_of(unmap_and_exit));
-}
-
-static void cover_then_step(void *unused)
-{
-	make_area();
-	if (mmap((void *)area.start, area.end - area.start, PROT_READ | PROT_WRITE | PROT_EXEC,
-		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED)
-		_exit(100);
-	/* Steps whatever is at the slot now: zeroes, which store to memory. */
-	stepped(1);
-}
-
-TEST_F(attack, cover_then_step)
-{
-	EXPECT_SIGNAL_OR_SUCCESS(SIGSEGV, cover_then_step);
-}
-
-static void cover_with_breakpoints(void *unused)
-{
-	size_t size;
-
-	make_area();
-	size = area.end - area.start;
-	if (mmap((void *)area.start, size, PROT_READ | PROT_WRITE | PROT_EXEC,
-		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED)
-		_exit(100);
-	arch_fill_with_breakpoints((void *)area.start, size);
-	stepped(1);
-	_exit(101);
-}
-
-/* A step that ends in a breakpoint, instead of after the instruction. */
-TEST_F(attack, cover_with_breakpoints)
-{
-	int sig;
-
-	if (!implementation_is_rust())
-		SKIP(return, "the C implementation warns");
-	sig = signal_of(cover_with_breakpoints);
-	EXPECT_LT(0, sig);
-	EXPECT_NE(SIGALRM, sig);
-}
-
-static void protect_then_step(void *unused)
-{
-	make_area();
-	if (mprotect((void *)area.start, PAGE, PROT_NONE))
-		_exit(100);
-	stepped(1);
-	_exit(101);
-}
-
-TEST_F(attack, protect_then_step)
-{
-	EXPECT_EQ(SIGSEGV, signal_of(protect_then_step));
-}
+#include "attack.h"
 
 static void return_without_pending(void *unused)
 {
@@ -388,6 +154,56 @@ static void breakpoint_of_its_own(void *unused)
 TEST_F(attack, breakpoint_of_its_own)
 {
 	EXPECT_EQ(SIGTRAP, signal_of(breakpoint_of_its_own));
+}
+
+#define STACK	(16 * PAGE)
+
+static char *other_stack(void)
+{
+	return mmap(NULL, STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+}
+
+/* Goes to the trampoline, as a return would, with the stack pointer elsewhere. */
+static long return_with_stack(void *sp)
+{
+	return jump_with_stack(area.start, (unsigned long)sp, ARCH_NR_URETPROBE);
+}
+
+static void return_on_a_lower_stack(void *unused)
+{
+	char here[2 * STACK];
+
+	make_area();
+	recurse(5, return_with_stack, here + STACK);
+}
+
+static void return_on_a_higher_stack(void *sp)
+{
+	make_area();
+	recurse(5, return_with_stack, sp);
+}
+
+static void return_on_another_stack(void *unused)
+{
+	return_on_a_higher_stack(other_stack() + STACK / 2);
+}
+
+static void return_above_all_frames(void *unused)
+{
+	char *here = __builtin_frame_address(0);
+
+	return_on_a_higher_stack(here + PAGE);
+}
+
+/*
+ * The stack pointer says which frames are gone. One that lies makes returns be
+ * forgotten, or be taken for others, and the program go astray; it ends.
+ */
+TEST_F(attack, return_on_another_stack)
+{
+	EXPECT_NE(SIGALRM, signal_of(return_on_a_lower_stack));
+	EXPECT_NE(SIGALRM, signal_of(return_on_another_stack));
+	EXPECT_NE(SIGALRM, signal_of(return_above_all_frames));
 }
 
 TEST_HARNESS_MAIN

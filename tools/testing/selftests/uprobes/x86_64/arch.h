@@ -149,6 +149,11 @@ static inline unsigned long arch_user_ip(const struct user_regs_struct *regs)
 	return regs->rip;
 }
 
+static inline void arch_set_user_ip(struct user_regs_struct *regs, unsigned long ip)
+{
+	regs->rip = ip;
+}
+
 static inline void arch_set_ip(ucontext_t *uc, unsigned long ip)
 {
 	uc->uc_mcontext.gregs[REG_RIP] = ip;
