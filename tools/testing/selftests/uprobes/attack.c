@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * A traced program that goes where only the kernel's own code goes: it jumps
- * into the area, returns where nothing is pending, lies about its stack, and
- * forges the system calls.
+ * into the area, returns where nothing is pending, and lies about its stack.
  */
 #include "attack.h"
 
@@ -38,87 +37,18 @@ TEST_F(attack, return_twice)
 	EXPECT_EQ(1, hits(self->ret));
 }
 
-static void forge_uretprobe(void *unused)
-{
-	make_area();
-	syscall(ARCH_NR_URETPROBE);
-	_exit(100);
-}
-
-TEST_F(attack, forge_uretprobe)
-{
-	EXPECT_EQ(SIGILL, signal_of(forge_uretprobe));
-}
-
-static void forge_uretprobe_without_area(void *unused)
-{
-	syscall(ARCH_NR_URETPROBE);
-	_exit(100);
-}
-
-TEST(uretprobe_before_any_area)
-{
-	EXPECT_EQ(SIGILL, signal_of(forge_uretprobe_without_area));
-}
-
-static long forge_uretprobe_here(void *unused)
-{
-	return syscall(ARCH_NR_URETPROBE);
-}
-
-static void forge_uretprobe_while_pending(void *unused)
-{
-	make_area();
-	recurse(2, forge_uretprobe_here, NULL);
-	_exit(100);
-}
-
-TEST_F(attack, forge_uretprobe_while_pending)
-{
-	EXPECT_EQ(SIGILL, signal_of(forge_uretprobe_while_pending));
-}
-
-TEST_F(attack, forge_uprobe)
-{
-	EXPECT_EQ(-1, syscall(ARCH_NR_UPROBE));
-	EXPECT_EQ(EPROTO, errno);
-}
-
-static void trampoline_without_a_stack(void *unused)
-{
-	make_area();
-	jump_with_stack(area.start + ARCH_TRAMPOLINE_SYSCALL, 64, ARCH_NR_URETPROBE);
-	_exit(100);
-}
-
-static long trampoline_without_a_stack_here(void *unused)
-{
-	return jump_with_stack(area.start + ARCH_TRAMPOLINE_SYSCALL, 64, ARCH_NR_URETPROBE);
-}
-
-static void trampoline_without_a_stack_while_pending(void *unused)
-{
-	make_area();
-	recurse(2, trampoline_without_a_stack_here, NULL);
-	_exit(100);
-}
-
-/* The system call of the trampoline, which cannot read its arguments. */
-TEST_F(attack, trampoline_without_a_stack)
-{
-	EXPECT_EQ(SIGILL, signal_of(trampoline_without_a_stack));
-	EXPECT_EQ(SIGILL, signal_of(trampoline_without_a_stack_while_pending));
-}
-
 static long jump_into_slot(void *slot)
 {
 	return jump_to(area.start + (unsigned long)slot * ARCH_SLOT_BYTES);
 }
 
+/* As many as there are at least in a page. */
+#define SLOTS_TO_ENTER	32
+
 static void jump_into_slots(void *unused)
 {
 	make_area();
-	for (unsigned long slot = 1; slot < PAGE / ARCH_SLOT_BYTES; slot++) {
+	for (unsigned long slot = 1; slot < SLOTS_TO_ENTER; slot++) {
 		pid_t pid = fork();
 
 		if (!pid) {
@@ -166,7 +96,7 @@ static char *other_stack(void)
 /* Goes to the trampoline, as a return would, with the stack pointer elsewhere. */
 static long return_with_stack(void *sp)
 {
-	return jump_with_stack(area.start, (unsigned long)sp, ARCH_NR_URETPROBE);
+	return jump_on_stack(area.start, (unsigned long)sp);
 }
 
 static void return_on_a_lower_stack(void *unused)

@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A traced program that does not let its steps end well: it faults in them, has
- * the slot taken away under them, or is sent into it by a debugger.
+ * A traced program that does not let its steps end well: it faults in them, or
+ * has the slot taken away under them.
  */
-#include <elf.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
-#include <sys/ptrace.h>
-#include <sys/uio.h>
 
 #include "attack.h"
 #include "missing_page.h"
@@ -91,76 +88,6 @@ TEST_F(attack, unmap_under_a_step)
 
 	ASSERT_GE(probe, 0);
 	EXPECT_SIGNAL_OR_SUCCESS(SIGSEGV, unmap_under_a_step);
-}
-
-/* Where a traced child has its area, as it says itself. */
-static struct mapping *traced_area;
-
-static void be_traced(void)
-{
-	make_area();
-	*traced_area = area;
-	ptrace(PTRACE_TRACEME, 0, NULL, NULL);
-	raise(SIGSTOP);
-	stepped(1);
-	recurse(3, NULL, NULL);
-	_exit(0);
-}
-
-static void set_ip_of(pid_t pid, unsigned long ip)
-{
-	struct user_regs_struct regs;
-	struct iovec iov = { &regs, sizeof(regs) };
-
-	ptrace(PTRACE_GETREGSET, pid, (void *)NT_PRSTATUS, &iov);
-	arch_set_user_ip(&regs, ip);
-	ptrace(PTRACE_SETREGSET, pid, (void *)NT_PRSTATUS, &iov);
-}
-
-/* Puts a child at @offset of its area after @steps steps, and lets it go on from there. */
-static void trace_child(struct __test_metadata *_metadata, unsigned long offset, int steps)
-{
-	int status = 0;
-	pid_t pid = fork();
-
-	if (!pid)
-		be_traced();
-	ASSERT_EQ(pid, waitpid(pid, &status, 0));
-	ASSERT_TRUE(WIFSTOPPED(status));
-	for (int i = 0; i < steps && WIFSTOPPED(status); i++) {
-		ptrace(PTRACE_SINGLESTEP, pid, NULL, NULL);
-		ASSERT_EQ(pid, waitpid(pid, &status, 0));
-	}
-	if (!WIFSTOPPED(status))
-		return;
-	/* Not even a debugger writes there. */
-	errno = 0;
-	EXPECT_EQ(-1, ptrace(PTRACE_POKETEXT, pid, (void *)traced_area->start, NULL));
-	EXPECT_EQ(EIO, errno);
-	set_ip_of(pid, traced_area->start + offset);
-	for (int i = 0; i < 4 && WIFSTOPPED(status); i++) {
-		ptrace(PTRACE_SINGLESTEP, pid, NULL, NULL);
-		ASSERT_EQ(pid, waitpid(pid, &status, 0));
-	}
-	if (WIFSTOPPED(status)) {
-		ptrace(PTRACE_DETACH, pid, NULL, NULL);
-		usleep(1000);
-		kill(pid, SIGKILL);
-		ASSERT_EQ(pid, waitpid(pid, &status, 0));
-	}
-}
-
-/* A debugger that sends its child into the area, at all moments of its probes. */
-TEST_F(attack, traced_into_the_area)
-{
-	static const int at[] = { 0, 1, 3, 10, 30, 100 };
-
-	traced_area = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	for (size_t i = 0; i < ARRAY_SIZE(at); i++) {
-		trace_child(_metadata, 0, at[i]);
-		trace_child(_metadata, ARCH_SLOT_BYTES, at[i]);
-		trace_child(_metadata, ARCH_SLOT_BYTES + 1, at[i]);
-	}
 }
 
 TEST_HARNESS_MAIN

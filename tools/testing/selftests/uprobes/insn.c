@@ -23,7 +23,7 @@ static void run_case(const struct insn_case *insn, int input, struct insn_state 
 	memcpy(insn_memory, insn_memory_init, sizeof(insn_memory));
 	insn_run(insn->function, state);
 	memcpy(state->memory, insn_memory, sizeof(insn_memory));
-	insn_ignore(insn, state);
+	insn_ignore(insn->ignore, state);
 }
 
 static void report_difference(const struct insn_case *insn, int input,

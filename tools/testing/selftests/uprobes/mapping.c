@@ -305,6 +305,7 @@ TEST_F(mapping, breakpoint_overwritten)
 
 	ASSERT_EQ(0, mprotect(self->map, 2 * PAGE, RX | PROT_WRITE));
 	memcpy(self->map + PROBED, code, size);
+	__builtin___clear_cache(self->map + PROBED, self->map + PROBED + size);
 	ASSERT_EQ(0, mprotect(self->map, 2 * PAGE, RX));
 	EXPECT_EQ(VALUE + 1, code_call(self->map + PROBED));
 	EXPECT_EQ(0, hits(probe));

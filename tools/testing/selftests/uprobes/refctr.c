@@ -296,7 +296,7 @@ TEST_F(refctr, failed_registration)
 	unsigned char code[ARCH_CODE_MAX];
 
 	code_write(self->fd, OTHER, code, arch_code_refused(code));
-	EXPECT_EQ(-ENOTSUPP, attach(self->fd, OTHER, COUNTER));
+	EXPECT_EQ(-ARCH_REFUSAL, attach(self->fd, OTHER, COUNTER));
 	EXPECT_EQ(0, *counter);
 }
 

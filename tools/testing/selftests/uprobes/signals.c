@@ -4,14 +4,11 @@
  * and those that the probed instruction itself causes show the state of the
  * program as if there were no probe.
  */
-#include <elf.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/mman.h>
-#include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
-#include <sys/uio.h>
 #include <sys/wait.h>
 
 #include "kselftest_harness.h"
@@ -157,8 +154,8 @@ static struct {
 	volatile int count;
 	unsigned long ip;
 	unsigned long addr;
-	long scratch;
 	bool stepping;
+	ucontext_t context;
 	void (*mend)(ucontext_t *uc);
 } fault;
 
@@ -169,8 +166,8 @@ static void on_fault(int sig, siginfo_t *info, void *context)
 	fault.count++;
 	fault.ip = arch_ip(uc);
 	fault.addr = (unsigned long)info->si_addr;
-	fault.scratch = arch_scratch(uc);
 	fault.stepping = arch_is_stepping(uc);
+	fault.context = *uc;
 	fault.mend(uc);
 }
 
@@ -216,49 +213,6 @@ TEST(fault_of_the_probed_instruction)
 	EXPECT_EQ(41, hits(probe));
 }
 
-static void allow_guard_page(ucontext_t *uc)
-{
-	mprotect(guard_page, sizeof(guard_page), PROT_READ | PROT_WRITE);
-}
-
-TEST(fault_of_a_relative_load)
-{
-	const long marker = 0x1234567890;
-	int probe = probe_self(load_relative, PROBE_ENTRY);
-
-	ASSERT_GE(probe, 0);
-	guard_page[0] = 99;
-	catch_fault(SIGSEGV, allow_guard_page);
-	ASSERT_EQ(0, mprotect(guard_page, sizeof(guard_page), PROT_NONE));
-	EXPECT_EQ(99, arch_load_relative_with_scratch(marker));
-	EXPECT_EQ(1, fault.count);
-	EXPECT_EQ((unsigned long)load_relative, fault.ip);
-	EXPECT_EQ((unsigned long)guard_page, fault.addr);
-	EXPECT_EQ(marker, fault.scratch);
-	EXPECT_FALSE(fault.stepping);
-	EXPECT_EQ(2, hits(probe));
-}
-
-static void skip_division(ucontext_t *uc)
-{
-	arch_set_ip(uc, (unsigned long)divide_end);
-}
-
-TEST(division_by_zero)
-{
-	int probe = probe_self(divide_at, PROBE_ENTRY);
-
-	ASSERT_GE(probe, 0);
-	ASSERT_EQ(7, divide(42, 6));
-	catch_fault(SIGFPE, skip_division);
-	divide(1, 0);
-	EXPECT_EQ(1, fault.count);
-	EXPECT_EQ((unsigned long)divide_at, fault.ip);
-	EXPECT_EQ((unsigned long)divide_at, fault.addr);
-	EXPECT_FALSE(fault.stepping);
-	EXPECT_EQ(2, hits(probe));
-}
-
 static char good_stack[4096] __attribute__((aligned(16)));
 
 static void give_good_stack(ucontext_t *uc)
@@ -266,7 +220,7 @@ static void give_good_stack(ucontext_t *uc)
 	arch_set_sp(uc, (unsigned long)good_stack + sizeof(good_stack));
 }
 
-/* Emulating these fails, so they are stepped, and fault there. */
+/* Where the instruction is emulated, that fails; it is then stepped, and faults there. */
 TEST(push_without_a_stack)
 {
 	int probe = probe_self(push_on_at, PROBE_ENTRY);
@@ -276,21 +230,7 @@ TEST(push_without_a_stack)
 	EXPECT_EQ(0, push_on((void *)64));
 	EXPECT_EQ(1, fault.count);
 	EXPECT_EQ((unsigned long)push_on_at, fault.ip);
-	EXPECT_EQ(64 - sizeof(long), fault.addr);
-	EXPECT_FALSE(fault.stepping);
-	EXPECT_EQ(2, hits(probe));
-}
-
-TEST(call_without_a_stack)
-{
-	int probe = probe_self(call_on_at, PROBE_ENTRY);
-
-	ASSERT_GE(probe, 0);
-	catch_fault(SIGSEGV, give_good_stack);
-	EXPECT_EQ(0, call_on((void *)64));
-	EXPECT_EQ(1, fault.count);
-	EXPECT_EQ((unsigned long)call_on_at, fault.ip);
-	EXPECT_EQ(64 - sizeof(long), fault.addr);
+	EXPECT_EQ(64 - ARCH_PUSH_BYTES, fault.addr);
 	EXPECT_FALSE(fault.stepping);
 	EXPECT_EQ(2, hits(probe));
 }
@@ -311,70 +251,6 @@ TEST(fault_without_a_handler)
 	EXPECT_EQ(SIGSEGV, WTERMSIG(status));
 }
 
-#define TRACED_CALLS 3
-
-/* Everything that a debugger sees when it steps through this. */
-static void be_traced(void *probe)
-{
-	if (probe && (probe_self(stepped, PROBE_ENTRY) < 0 ||
-		      probe_self(emulated, PROBE_ENTRY) < 0))
-		_exit(1);
-	ptrace(PTRACE_TRACEME, 0, NULL, NULL);
-	raise(SIGSTOP);
-	for (long i = 0; i < TRACED_CALLS; i++) {
-		if (stepped(i) != i + 1 || emulated(i) != i)
-			_exit(2);
-	}
-	_exit(0);
-}
-
-#define FUNCTION_BYTES 16
-
-static bool within(unsigned long ip, const void *function)
-{
-	return ip >= (unsigned long)function && ip < (unsigned long)function + FUNCTION_BYTES;
-}
-
-/* Steps the child to its end; the addresses in the two functions go to @seen. */
-static int step_through(struct __test_metadata *_metadata, bool probe,
-			unsigned long *seen, int max)
-{
-	int status, n = 0;
-	pid_t pid = fork();
-
-	if (!pid)
-		be_traced(probe ? &status : NULL);
-	ASSERT_EQ(pid, waitpid(pid, &status, 0));
-	ASSERT_TRUE(WIFSTOPPED(status));
-	while (!ptrace(PTRACE_SINGLESTEP, pid, NULL, NULL)) {
-		struct user_regs_struct regs;
-		struct iovec iov = { &regs, sizeof(regs) };
-		unsigned long ip;
-
-		ASSERT_EQ(pid, waitpid(pid, &status, 0));
-		if (!WIFSTOPPED(status))
-			break;
-		ASSERT_EQ(SIGTRAP, WSTOPSIG(status));
-		ASSERT_EQ(0, ptrace(PTRACE_GETREGSET, pid, (void *)NT_PRSTATUS, &iov));
-		ip = arch_user_ip(&regs);
-		if (n < max && (within(ip, stepped) || within(ip, emulated)))
-			seen[n++] = ip;
-	}
-	EXPECT_TRUE(WIFEXITED(status));
-	EXPECT_EQ(0, WEXITSTATUS(status));
-	return n;
-}
-
-TEST(debugger_steps_over_a_probe)
-{
-	unsigned long without[64] = {}, with[64] = {};
-	int n = step_through(_metadata, false, without, 64);
-
-	/* Two instructions of the one function, three of the other. */
-	EXPECT_EQ(TRACED_CALLS * (2 + 3), n);
-	EXPECT_EQ(n, step_through(_metadata, true, with, 64));
-	for (int i = 0; i < n; i++)
-		EXPECT_EQ(without[i], with[i]);
-}
+#include "signals_cases.h"
 
 TEST_HARNESS_MAIN

@@ -232,6 +232,11 @@ void *code_map(int fd, int pages, int prot)
 	return map;
 }
 
+long many_call(int i, long x)
+{
+	return ((long (*)(long))(many + i * MANY_STRIDE))(x);
+}
+
 long code_call(const void *code)
 {
 	return ((long (*)(void))code)();

@@ -97,6 +97,9 @@ bool find_mapping(const char *name, struct mapping *mapping);
 /* Runs @fn in a child; returns the status as waitpid() gives it. */
 int run_in_child(void (*fn)(void *arg), void *arg);
 
+/* Calls the function of that number; returns @x + @i. */
+long many_call(int i, long x);
+
 /* A file of @pages zeroed pages that lives as long as its descriptor. */
 int code_file(int pages);
 void code_write(int fd, unsigned long offset, const void *code, size_t size);

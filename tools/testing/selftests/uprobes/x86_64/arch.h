@@ -7,11 +7,11 @@
 #ifndef UPROBE_TEST_ARCH_H
 #define UPROBE_TEST_ARCH_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/ucontext.h>
-#include <sys/user.h>
 
 /* First instruction emulated by the kernel; returns @x. */
 long emulated(long x);
@@ -44,6 +44,8 @@ long tail_loop(long n);
  */
 #define MANY_COUNT	1200
 #define MANY_STRIDE	16
+/* So many of them do not fit into one page of slots, but into a few. */
+#define MANY_PAGES	200
 extern const char many[];
 
 /* First instruction stepped, and faults on a bad @p; returns *@p. */
@@ -57,6 +59,7 @@ extern const char divide_at[], divide_end[];
 /* Set the stack pointer to @sp and push, or call, at the label; return 0. */
 long push_on(void *sp);
 extern const char push_on_at[];
+#define ARCH_PUSH_BYTES	8
 long call_on(void *sp);
 extern const char call_on_at[];
 
@@ -64,7 +67,9 @@ extern const char call_on_at[];
 long jump_to(unsigned long target);
 /* Returns to @target instead of to its caller. */
 long return_to(unsigned long target);
-/* Jumps to @target with the stack pointer at @sp, to make system call @nr. */
+/* Jumps to @target with the stack pointer at @sp. */
+long jump_on_stack(unsigned long target, unsigned long sp);
+/* The same, to make system call @nr. */
 long jump_with_stack(unsigned long target, unsigned long sp, long nr);
 
 static inline bool arch_is_breakpoint(const void *addr)
@@ -90,13 +95,16 @@ static inline size_t arch_code_emulated(unsigned char *code, int value)
 	return 1 + arch_code_stepped(code + 1, value);
 }
 
-/* An instruction that the kernel refuses to probe, and one of breakpoint. */
+/* An instruction that the kernel refuses to probe, and with which error. */
+#define ARCH_REFUSAL	ENOTSUPP
+
 static inline size_t arch_code_refused(unsigned char *code)
 {
 	code[0] = 0xf4;				/* hlt */
 	return 1;
 }
 
+/* What the kernel takes for a breakpoint. */
 static inline size_t arch_code_breakpoint(unsigned char *code)
 {
 	code[0] = 0xcc;				/* int3 */
@@ -115,7 +123,17 @@ static inline size_t arch_code_undecodable(unsigned char *code)
 	return ARCH_CODE_MAX;
 }
 
-/* A probed instruction's copy is found at the start of a slot of this size. */
+/* Instructions begin at multiples of this. */
+#define ARCH_INSN_ALIGN	1
+
+/* What comes of executing zeroes: they store to where a register points to. */
+#define ARCH_SIGNAL_OF_ZEROES	SIGSEGV
+
+/*
+ * A probed instruction's copy, with so much of what follows it, is found at the
+ * start of a slot of this size.
+ */
+#define ARCH_COPY_BYTES	16
 #define ARCH_SLOT_BYTES	128
 
 /* The size of the first instruction of stepped(). */
@@ -142,16 +160,6 @@ static const unsigned char arch_trampoline[] = {
 static inline unsigned long arch_ip(const ucontext_t *uc)
 {
 	return uc->uc_mcontext.gregs[REG_RIP];
-}
-
-static inline unsigned long arch_user_ip(const struct user_regs_struct *regs)
-{
-	return regs->rip;
-}
-
-static inline void arch_set_user_ip(struct user_regs_struct *regs, unsigned long ip)
-{
-	regs->rip = ip;
 }
 
 static inline void arch_set_ip(ucontext_t *uc, unsigned long ip)

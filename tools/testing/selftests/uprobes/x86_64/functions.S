@@ -134,6 +134,10 @@ function return_to
 	mov %rdi, (%rsp)
 	ret
 
+function jump_on_stack
+	mov %rsi, %rsp
+	jmp *%rdi
+
 function jump_with_stack
 	mov %rsi, %rsp
 	mov %rdx, %rax
