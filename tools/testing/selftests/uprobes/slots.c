@@ -106,8 +106,19 @@ static void expect_each(struct __test_metadata *_metadata, struct trace_counter 
 
 TEST_F_TIMEOUT(slots, one_thread, 120)
 {
+	struct call_counter writes, flushes;
+
+	ASSERT_EQ(0, calls_open(&writes, SLOT_WRITE));
+	ASSERT_EQ(0, calls_open(&flushes, ARCH_SLOT_FLUSH));
 	EXPECT_EQ(0, call_all(10));
 	expect_each(_metadata, &self->counter, 10);
+	/* Slots that were used for one instruction were used for another one. */
+	if (variant->too_many)
+		EXPECT_LT(2 * functions, calls(&writes));
+	if (ARCH_SLOT_FLUSH && implementation_is_rust())
+		EXPECT_LE(calls(&writes), calls(&flushes));
+	calls_close(&writes);
+	calls_close(&flushes);
 }
 
 TEST_F_TIMEOUT(slots, more_threads_than_slots, 120)

@@ -24,8 +24,6 @@
 
 #define SYSLOG_ACTION_READ_ALL	3
 
-#define PMU_DIR "/sys/bus/event_source/devices/uprobe/"
-
 bool implementation_is_rust(void)
 {
 	static char log[1 << 20];
@@ -34,24 +32,28 @@ bool implementation_is_rust(void)
 	return size > 0 && strstr(log, "uprobe: implementation: rust");
 }
 
-static unsigned long pmu_number(const char *file, const char *format)
+unsigned long pmu_number(const char *pmu, const char *file, const char *format)
 {
 	unsigned long value;
-	FILE *f = fopen(file, "r");
+	char path[128];
+	FILE *f;
 
+	snprintf(path, sizeof(path), "/sys/bus/event_source/devices/%s/%s", pmu, file);
+	f = fopen(path, "r");
 	if (!f || fscanf(f, format, &value) != 1)
-		err(EXIT_FAILURE, "%s", file);
+		err(EXIT_FAILURE, "%s", path);
 	fclose(f);
 	return value;
 }
 
 int probe_open(const struct probe_spec *spec)
 {
-	unsigned long retprobe = pmu_number(PMU_DIR "format/retprobe", "config:%lu");
-	unsigned long ref_ctr = pmu_number(PMU_DIR "format/ref_ctr_offset", "config:%lu");
+	unsigned long retprobe = pmu_number("uprobe", "format/retprobe", "config:%lu");
+	unsigned long ref_ctr = pmu_number("uprobe", "format/ref_ctr_offset",
+					   "config:%lu");
 	struct perf_event_attr attr = {
 		.size = sizeof(attr),
-		.type = pmu_number(PMU_DIR "type", "%lu"),
+		.type = pmu_number("uprobe", "type", "%lu"),
 		.uprobe_path = (uintptr_t)spec->place.path,
 		.probe_offset = spec->place.offset,
 		.disabled = spec->enable_on_exec,

@@ -42,6 +42,9 @@ bool implementation_is_rust(void);
 struct place place_of(const void *addr);
 struct place place_in_fd(int fd, unsigned long offset);
 
+/* A number that the kernel tells of one of its sources of events. */
+unsigned long pmu_number(const char *pmu, const char *file, const char *format);
+
 enum probe_kind { PROBE_ENTRY, PROBE_RETURN };
 
 struct probe_spec {
@@ -67,6 +70,21 @@ long long hits(int probe);
 
 /* Moves the caller, and all its later children, to CPU 0. */
 void run_on_cpu0(void);
+
+/* The kernel's function that writes an instruction into a slot. */
+#define SLOT_WRITE	"arch_uprobe_copy_ixol"
+
+#define CALLS_MAX_CPUS	64
+
+struct call_counter {
+	int fds[CALLS_MAX_CPUS];
+	int cpus;
+};
+
+/* Counts the calls of a kernel function, or nothing; returns 0 or -errno. */
+int calls_open(struct call_counter *counter, const char *function);
+long long calls(const struct call_counter *counter);
+void calls_close(struct call_counter *counter);
 
 struct trace_counter {
 	char event[32];

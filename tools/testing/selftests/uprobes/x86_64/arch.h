@@ -139,6 +139,9 @@ static inline size_t arch_code_undecodable(unsigned char *code)
 /* The size of the first instruction of stepped(). */
 #define ARCH_STEPPED_BYTES	4
 
+/* The kernel's function that makes CPUs see a slot's new code; none is needed. */
+#define ARCH_SLOT_FLUSH	NULL
+
 /* What a tracefs event writes to fetch what the first argument points to. */
 #define ARCH_FETCH_FIRST_ARG	"+0(%di):u64"
 
