@@ -2,7 +2,7 @@
 
 //! What can be checked without a kernel: unit tests, formatting, lints.
 
-use super::{Bench, Case, Suite};
+use super::{Bench, Case, Suite, arch_room};
 use crate::{cmd::Cmd, overlay::Overlay, ui};
 use anyhow::{Context, Result, ensure};
 use std::{fs, path::Path};
@@ -78,6 +78,10 @@ impl Suite for Style {
                 kernel_format(bench, &overlay),
             ),
             Case::of("SPDX lines", spdx(repo, &overlay)),
+            Case::of(
+                "architectures in their room only",
+                arch_room::check(repo, &overlay),
+            ),
         ])
     }
 }

@@ -15,6 +15,7 @@ use crate::{
 use anyhow::{Result, bail};
 
 mod all;
+mod arch_room;
 mod clippy;
 mod host;
 mod image;
