@@ -162,6 +162,9 @@ fn below_chain(mut ret: &Return) -> Option<&Return> {
 ///
 /// Each is taken off before its consumers run, so that a stack trace made there shows the true
 /// return address.
+///
+/// Its only caller does little else, and is not to save registers twice.
+#[inline(always)]
 fn finish_chain(stack: &mut Stack<'_>, next: *const Return, returned: bool, regs: &Regs) {
     while !stack.is_top(next) {
         let Some((mut ret, held)) = stack.pop() else {
@@ -184,11 +187,13 @@ fn run_consumers(ret: &mut Popped<'_>, probe: &Probe, regs: &Regs) {
         if !consumer.watches_return() {
             continue;
         }
-        let cookie = ret.cookie(consumer.id(), &mut position);
-        // A session that was not there at entry, or did not care, is not told of the return.
-        if consumer.is_session() && cookie.is_none() {
+        if !consumer.is_session() {
+            consumer.returned(func, regs, None);
             continue;
         }
-        consumer.returned(func, regs, cookie);
+        // A session that was not there at entry, or did not care, is not told of the return.
+        if let Some(cookie) = ret.cookie(consumer.id(), &mut position) {
+            consumer.returned(func, regs, Some(cookie));
+        }
     }
 }
