@@ -2,7 +2,12 @@
 
 //! What the architecture does for us, in C: analysing an instruction, emulating it or preparing it
 //! to be stepped, hijacking a return address. Each function here calls one C function and gives it
-//! types; what differs between architectures is on the other side.
+//! types; what differs between architectures is on the other side, but for what a hit asks so
+//! often that a call is too much (`arch/`).
+
+#[cfg_attr(CONFIG_X86_64, path = "arch/x86.rs")]
+#[cfg_attr(not(CONFIG_X86_64), path = "arch/generic.rs")]
+mod own;
 
 use core::ops::Deref;
 
@@ -70,8 +75,7 @@ impl Regs {
     /// Where the breakpoint is that has just been hit.
     #[inline]
     pub(crate) fn breakpoint(&self) -> usize {
-        // SAFETY: As in `ip()`.
-        unsafe { bindings::uprobe_get_swbp_addr(self.as_ptr()) }
+        own::breakpoint(self)
     }
 }
 
@@ -110,18 +114,15 @@ impl Insn {
         })
     }
 
-    /// May the hit be ignored, because the architecture knows that the breakpoint was not meant?
-    #[inline]
-    pub(crate) fn ignores(&self, regs: &Regs) -> bool {
-        // SAFETY: Both references are valid.
-        unsafe { bindings::arch_uprobe_ignore(self.as_ptr(), regs.as_ptr()) }
-    }
-
     /// Lets the architecture replace the breakpoint by something faster. May sleep.
     #[inline]
     pub(crate) fn optimize(&self, vaddr: usize) {
-        // SAFETY: The instruction is part of a probe, which was hit at `vaddr`.
-        unsafe { bindings::arch_uprobe_optimize(self.as_ptr(), vaddr) }
+        // SAFETY: The instruction was analysed, and is part of a probe, which was hit at `vaddr`.
+        unsafe {
+            if own::may_optimize(self.as_ptr()) {
+                bindings::arch_uprobe_optimize(self.as_ptr(), vaddr);
+            }
+        }
     }
 
     /// Emulates the instruction if the architecture can; false if it has to be stepped.

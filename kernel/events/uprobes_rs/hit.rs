@@ -113,9 +113,6 @@ fn handle_probe<'t>(
     // The breakpoint may be that of a predecessor, and this probe not be analysed yet.
     let insn = probe.insn()?;
     let thread = Thread::current_or_new(current).ok()?;
-    if insn.ignores(regs) {
-        return None;
-    }
     run_consumers(thread, mm, probe, insn, regs, guard);
     insn.optimize(vaddr);
     // A consumer that has sent the thread elsewhere does not want the instruction executed.
@@ -138,9 +135,6 @@ pub(crate) fn handle_syscall(current: &CurrentTask, regs: &Regs, vaddr: usize) {
     let (Some(insn), Ok(thread)) = (probe.insn(), Thread::current_or_new(current)) else {
         return;
     };
-    if insn.ignores(regs) {
-        return;
-    }
     run_consumers(thread, mm, probe, insn, regs, &guard);
 }
 

@@ -76,11 +76,6 @@ void __weak arch_uprobe_copy_ixol(struct page *page, unsigned long vaddr, void *
 	memcpy_to_page(page, offset_in_page(vaddr), src, len);
 }
 
-bool __weak arch_uprobe_ignore(struct arch_uprobe *auprobe, struct pt_regs *regs)
-{
-	return false;
-}
-
 bool __weak arch_uretprobe_is_alive(struct return_instance *ret, enum rp_check ctx,
 				    struct pt_regs *regs)
 {

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The answers of architectures that have nothing of their own to say.
+
+use kernel::bindings;
+
+use crate::arch::Regs;
+
+/// Where the breakpoint is whose trap left these registers.
+#[inline]
+pub(super) fn breakpoint(regs: &Regs) -> usize {
+    // SAFETY: The registers are valid.
+    unsafe { bindings::uprobe_get_swbp_addr(regs.as_ptr()) }
+}
+
+/// Is it of any use to call `arch_uprobe_optimize()`? Not where that does nothing.
+///
+/// # Safety
+///
+/// None; where there is an answer, the instruction must have been analysed.
+#[inline]
+pub(super) unsafe fn may_optimize(_auprobe: *mut bindings::arch_uprobe) -> bool {
+    false
+}
