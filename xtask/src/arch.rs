@@ -46,6 +46,8 @@ pub(crate) struct Facts {
     pub(crate) qemu_machine: &'static [&'static str],
     /// Serial console as the kernel calls it.
     pub(crate) console: &'static str,
+    /// How the kernel's symbols begin at which an interrupt comes in.
+    pub(crate) interrupts: &'static [&'static str],
 }
 
 const X86_64: Facts = Facts {
@@ -59,6 +61,12 @@ const X86_64: Facts = Facts {
     qemu_package: "qemu-system-x86",
     qemu_machine: &["-machine", "q35,accel=tcg", "-cpu", "max"],
     console: "ttyS0",
+    interrupts: &[
+        "asm_sysvec_",
+        "asm_common_interrupt",
+        "asm_spurious_interrupt",
+        "asm_exc_nmi",
+    ],
 };
 
 const ARM64: Facts = Facts {
@@ -72,6 +80,7 @@ const ARM64: Facts = Facts {
     qemu_package: "qemu-system-arm",
     qemu_machine: &["-machine", "virt,accel=tcg", "-cpu", "max,pauth-impdef=on"],
     console: "ttyAMA0",
+    interrupts: &["el0t_64_irq", "el0t_64_fiq", "el1h_64_irq", "el1h_64_fiq"],
 };
 
 impl Arch {

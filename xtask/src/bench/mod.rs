@@ -7,6 +7,7 @@
 //! kernels come from the same tree and differ in one option.
 
 mod hits;
+mod laps;
 mod program;
 mod report;
 pub(crate) mod row;
@@ -46,7 +47,11 @@ impl Stage<'_> {
 }
 
 fn meters() -> Vec<Box<dyn Meter>> {
-    vec![Box::new(hits::Hits)]
+    vec![
+        Box::new(hits::Hits),
+        Box::new(laps::Functions),
+        Box::new(laps::Contention),
+    ]
 }
 
 /// Those that are named, or all.

@@ -9,6 +9,7 @@
 
 use crate::arch::Arch;
 use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A measured value and how far repetitions lay apart, both in the row's unit.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -29,6 +30,37 @@ pub(crate) struct Row {
     pub(crate) c: Figure,
     pub(crate) rust: Figure,
     pub(crate) targets: Vec<Target>,
+    /// What the figures are made up of, the most first; empty where nobody looked.
+    pub(crate) parts: Vec<Part>,
+}
+
+/// A part of both figures of a row; an implementation that has no such part has 0.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct Part {
+    pub(crate) name: String,
+    pub(crate) c: f64,
+    pub(crate) rust: f64,
+}
+
+impl Part {
+    /// The parts of each implementation, by name, side by side.
+    pub(crate) fn pair(c: BTreeMap<String, f64>, rust: BTreeMap<String, f64>) -> Vec<Self> {
+        let names: BTreeSet<&String> = c.keys().chain(rust.keys()).collect();
+        let of =
+            |parts: &BTreeMap<String, f64>, name: &String| parts.get(name).copied().unwrap_or(0.0);
+        let part = |name: &String| Self {
+            name: name.clone(),
+            c: of(&c, name),
+            rust: of(&rust, name),
+        };
+        let mut parts: Vec<Self> = names.into_iter().map(part).collect();
+        parts.sort_by(|a, b| f64::total_cmp(&b.most(), &a.most()));
+        parts
+    }
+
+    fn most(&self) -> f64 {
+        self.c.max(self.rust)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -72,6 +104,7 @@ impl Row {
             c,
             rust,
             targets: Vec::new(),
+            parts: Vec::new(),
         }
     }
 
@@ -160,6 +193,27 @@ mod tests {
         assert_eq!(row(200.0, 150.0).ratio(), Some(0.75));
         assert_eq!(row(0.0, 150.0).ratio(), None);
         assert_eq!(row(100.0, 50.0).ratio_spread(), Some(0.5 * (0.01 + 0.02)));
+    }
+
+    #[test]
+    fn parts_of_both_are_side_by_side_and_the_most_is_first() {
+        let parts = |parts: &[(&str, f64)]| {
+            let part = |(name, value): &(&str, f64)| (String::from(*name), *value);
+            parts.iter().map(part).collect()
+        };
+        let c = parts(&[("shared", 2.0), ("only C", 1.0)]);
+        let rust = parts(&[("only Rust", 3.0), ("shared", 1.0)]);
+        let paired = Part::pair(c, rust).into_iter();
+        let paired: Vec<_> = paired.map(|part| (part.name, part.c, part.rust)).collect();
+        let wanted = [
+            ("only Rust", 0.0, 3.0),
+            ("shared", 2.0, 1.0),
+            ("only C", 1.0, 0.0),
+        ];
+        assert_eq!(
+            paired,
+            wanted.map(|(name, c, rust)| (name.to_owned(), c, rust))
+        );
     }
 
     #[test]

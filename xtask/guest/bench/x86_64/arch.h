@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * What an architecture gives the meters: a clock that reads instructions when
- * the machine counts them, and the functions of functions.S.
+ * the machine counts them, marks, and the functions of functions.S.
  */
 #ifndef BENCH_ARCH_H
 #define BENCH_ARCH_H
@@ -14,6 +14,11 @@ static inline double clock_ns(void)
 {
 	return __builtin_ia32_rdtsc();
 }
+
+/* A no-op that no compiler emits; @number is one of marks.h. */
+#define mark(number)							\
+	asm volatile(".byte 0x0f, 0x1f, 0x80, %c0, 0x4d, 0x52, 0x55"	\
+		     : : "i" (number) : "memory")
 
 void f_nop(void);
 void f_push(void);

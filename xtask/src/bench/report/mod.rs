@@ -3,6 +3,7 @@
 //! What a run found, in forms for different readers: a table for a terminal and
 //! for documentation, JSON for programs, a picture for those in a hurry.
 
+mod parts;
 mod picture;
 mod setting;
 mod table;
@@ -58,10 +59,11 @@ impl Report {
     pub(crate) fn terminal(&self) -> String {
         let sections = self.sections().map(|(about, rows)| {
             format!(
-                "{}: {}\n{}\n",
+                "{}: {}\n{}\n{}",
                 about.name,
                 about.about,
-                table::terminal(&rows)
+                table::terminal(&rows),
+                parts::terminal(&rows)
             )
         });
         format!("{}\n{}", sections.collect::<String>(), self.summary())
@@ -90,11 +92,12 @@ impl Report {
             .map(|fact| format!("- {}: {}\n", fact.what, fact.is));
         let sections = self.sections().map(|(about, rows)| {
             format!(
-                "\n## {}\n\n{}\n\n![{}]({0}.svg)\n\n{}",
+                "\n## {}\n\n{}\n\n![{}]({0}.svg)\n\n{}{}",
                 about.name,
                 about.about,
                 about.about,
-                table::markdown(&rows)
+                table::markdown(&rows),
+                parts::markdown(&rows)
             )
         });
         format!(

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What rows are made up of: below the tables, one list for each row that says.
+
+use crate::bench::row::{Part, Row};
+use comfy_table::{
+    CellAlignment, Table,
+    presets::{ASCII_MARKDOWN, UTF8_FULL_CONDENSED},
+};
+
+/// What matters is among the first; the rest of a row is one line.
+const SHOWN: usize = 40;
+
+/// The rows in which a reader looks for what is wrong.
+pub(super) fn terminal(rows: &[&Row]) -> String {
+    let missed = rows.iter().filter(|row| !row.missed().is_empty());
+    let list = |row: &Row| {
+        let mut table = table(&row.parts);
+        table.load_style(UTF8_FULL_CONDENSED);
+        format!("{} ({})\n{table}\n", row.name, row.unit)
+    };
+    with_parts(missed).map(list).collect()
+}
+
+pub(super) fn markdown(rows: &[&Row]) -> String {
+    let list = |row: &Row| {
+        let mut table = table(&row.parts);
+        table.load_style(ASCII_MARKDOWN);
+        format!(
+            "\n### {} on {}: {}\n\n{table}\n",
+            row.name, row.arch, row.unit
+        )
+    };
+    with_parts(rows.iter()).map(list).collect()
+}
+
+fn with_parts<'a>(rows: impl Iterator<Item = &'a &'a Row>) -> impl Iterator<Item = &'a Row> {
+    rows.copied().filter(|row| !row.parts.is_empty())
+}
+
+fn table(parts: &[Part]) -> Table {
+    let mut table = Table::new();
+    table.set_header(["where", "C", "Rust"]);
+    for index in 1..=2 {
+        if let Some(column) = table.column_mut(index) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    let (shown, rest) = parts.split_at(parts.len().min(SHOWN));
+    for part in shown {
+        table.add_row(cells(&part.name, part.c, part.rust));
+    }
+    if !rest.is_empty() {
+        let sum = |of: fn(&Part) -> f64| rest.iter().map(of).sum();
+        let others = format!("{} others", rest.len());
+        table.add_row(cells(&others, sum(|part| part.c), sum(|part| part.rust)));
+    }
+    table
+}
+
+fn cells(name: &str, c: f64, rust: f64) -> [String; 3] {
+    [name.to_owned(), format!("{c:.2}"), format!("{rust:.2}")]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_beyond_the_first_is_summed_up() {
+        let part = |index: usize| Part {
+            name: index.to_string(),
+            c: 1.0,
+            rust: 0.5,
+        };
+        let parts: Vec<Part> = (0..SHOWN + 3).map(part).collect();
+        let text = table(&parts).to_string();
+        let last = text.lines().rev().nth(1).unwrap_or_default();
+        assert!(last.contains("3 others") && last.contains("3.00") && last.contains("1.50"));
+    }
+}
