@@ -29,6 +29,7 @@ use kernel::{
 use crate::{
     breakpoint,
     consumer::Consumer,
+    life::ProbeRef,
     mm::{
         self,
         rmap::FileMappings,
@@ -39,10 +40,7 @@ use crate::{
         Purpose, //
     },
     pending::Returns,
-    probe::{
-        Probe,
-        ProbeRef, //
-    },
+    probe::Probe,
     task,
     tree::InodeId,
 };

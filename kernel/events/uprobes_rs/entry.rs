@@ -24,10 +24,8 @@ use crate::{
     breakpoint,
     hit,
     hooks,
-    probe::{
-        Probe,
-        ProbeRef, //
-    },
+    life::ProbeRef,
+    probe::Probe,
     refctr,
     step,
     task::{

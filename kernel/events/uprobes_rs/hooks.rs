@@ -25,6 +25,7 @@ use kernel::{
 
 use crate::{
     breakpoint,
+    life::ProbeRef,
     mm::{
         fork_lock,
         Flag,
@@ -34,7 +35,6 @@ use crate::{
         Vma,
         Vmas, //
     },
-    probe::ProbeRef,
     refctr,
     tree::{
         self,

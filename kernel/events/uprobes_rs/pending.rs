@@ -30,10 +30,8 @@ use crate::{
         Successor,
         Word, //
     },
-    probe::{
-        Probe,
-        ProbeRef, //
-    },
+    life::ProbeRef,
+    probe::Probe,
 };
 
 /// The SRCU domain that keeps leased probes.

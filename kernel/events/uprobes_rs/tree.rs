@@ -39,10 +39,10 @@ use kernel::{
 
 use crate::{
     cache::Removals,
+    life::ProbeRef,
     probe::{
         Newcomer,
-        Probe,
-        ProbeRef, //
+        Probe, //
     }, //
 };
 

@@ -11,7 +11,7 @@
 //!  hit  uretprobe  step  attach  hooks      what happens: traps, returns, steps, registrations
 //!  lookup  breakpoint  refctr  xol  task    what it is done with
 //!  returns  insn                            pending returns; the instruction in its file
-//!  probe  consumer  tree  pending           what is probed, and what keeps it alive
+//!  probe  life  consumer  tree  pending     what is probed, and what keeps it alive
 //!  lease  slots                             who owns what: state machines on atomics
 //!  arch  mm                                 the architecture and address spaces, with types
 //! ```
@@ -39,6 +39,7 @@ mod hit;
 mod hooks;
 mod insn;
 mod lease;
+mod life;
 mod lookup;
 mod mm;
 mod pending;
