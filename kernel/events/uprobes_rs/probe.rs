@@ -44,12 +44,12 @@ use crate::{
         Life,
         ProbeRef, //
     },
+    links::Node,
     tree::{
         self,
         InodeId,
         Inserted,
-        Key,
-        Node, //
+        Key, //
     }, //
 };
 

@@ -8,38 +8,36 @@
 //! move meanwhile. A range query can be misled in both directions, and is always checked.
 //!
 //! The tree owns nothing. A probe whose count has reached zero stays in the tree until its
-//! deferred release (`probe.rs`) takes it out or until a newcomer with the same key replaces it, so
+//! deferred release (`life.rs`) takes it out or until a newcomer with the same key replaces it, so
 //! whatever is found here may be dying: it is good for as long as the RCU guard lives, and only
 //! [`Probe::try_get`] makes more of it.
 
-use core::{
-    marker::PhantomData,
-    ptr, //
-};
+use core::ptr;
 
 use kernel::{
     bindings,
     container_of,
     sync::{
-        atomic::{
-            ordering::{
-                Relaxed,
-                Release, //
-            },
-            Atomic, //
+        atomic::ordering::{
+            Relaxed,
+            Release, //
         },
         rcu_tasks_trace,
         seqcount::{
             SeqSpinLock,
             WriteGuard, //
-        },
-    },
-    types::Opaque, //
+        }, //
+    }, //
 };
 
 use crate::{
     cache::Removals,
     life::ProbeRef,
+    links::{
+        self,
+        Link,
+        Node, //
+    },
     probe::{
         Newcomer,
         Probe, //
@@ -67,21 +65,6 @@ pub(crate) struct Key {
     pub(crate) offset: i64,
 }
 
-/// A probe's place in the tree.
-///
-/// # Invariants
-///
-/// Only touched by a holder of [`WRITERS`], but for the child pointers, which readers read as
-/// atomics.
-#[repr(transparent)]
-pub(crate) struct Node(Opaque<bindings::rb_node>);
-
-impl Node {
-    pub(crate) fn new() -> Self {
-        Self(Opaque::new(bindings::rb_node::default()))
-    }
-}
-
 /// Serialises writers, and tells readers that one was there.
 ///
 /// Lock order: innermost; nothing is taken under it.
@@ -94,15 +77,6 @@ static WRITERS: SeqSpinLock =
             &raw mut bindings::uprobes_tree_seq,
         )
     };
-
-struct Root(Opaque<bindings::rb_root>);
-
-// SAFETY: The root is changed under `WRITERS` only, and read by others as an atomic.
-unsafe impl Sync for Root {}
-
-static ROOT: Root = Root(Opaque::new(bindings::rb_root {
-    rb_node: ptr::null_mut(),
-}));
 
 /// The probes that have been taken out of the tree.
 ///
@@ -118,51 +92,29 @@ pub(crate) fn removals(_guard: &rcu_tasks_trace::Guard) -> u64 {
     REMOVALS.count()
 }
 
-/// The way from one node to the next.
-type Link = *mut *mut bindings::rb_node;
-
-fn root_link() -> Link {
-    // SAFETY: `ROOT` is a valid `rb_root`; no reference is made.
-    unsafe { &raw mut (*ROOT.0.get()).rb_node }
-}
-
 /// Reads a link that a writer may be changing.
-///
-/// # Safety
-///
-/// `link` must be the root's link, or one of a node that cannot be freed before the caller is done:
-/// either `WRITERS` is held or the node was reached under a Tasks Trace guard that still lives.
-unsafe fn follow(link: Link) -> *mut bindings::rb_node {
+#[inline]
+fn follow(link: &Link) -> *mut Node {
     // ORDERING: The address dependency from this load to the loads through its result pairs with
-    // the release in `attach()` and with `rb_insert_color()`'s and `rb_erase()`'s ordered stores.
-    //
-    // SAFETY: By the function's contract the link is alive, and all concurrent accesses to links
-    // are single-copy atomic stores (`attach()` here, `WRITE_ONCE()` in lib/rbtree.c).
-    unsafe { Atomic::from_ptr(link) }.load(Relaxed)
+    // the release in `attach()`. C's functions move nodes by stores without order. For these there
+    // is the write barrier at the beginning of `SeqSpinLock::write()`, before which the node and its
+    // probe were initialised.
+    link.load(Relaxed)
 }
 
 /// # Safety
 ///
 /// `node` must be the [`Node`] of a probe that cannot be freed during `'a`.
-unsafe fn probe_of<'a>(node: *mut bindings::rb_node) -> &'a Probe {
+unsafe fn probe_of<'a>(node: *mut Node) -> &'a Probe {
     // SAFETY: Every node in the tree is the field `node` of a `Probe`, and by the function's
     // contract that probe is alive.
-    unsafe { &*container_of!(node.cast::<Node>(), Probe, node) }
-}
-
-/// # Safety
-///
-/// `node` must be a node that the caller may follow links of; see [`follow`].
-unsafe fn child_links(node: *mut bindings::rb_node) -> (Link, Link) {
-    // SAFETY: `node` is alive by the function's contract.
-    unsafe { (&raw mut (*node).rb_left, &raw mut (*node).rb_right) }
+    unsafe { &*container_of!(node, Probe, node) }
 }
 
 /// Is there no probe at all? Cheap enough for every `mmap()` of every process.
 #[inline]
 pub(crate) fn is_empty() -> bool {
-    // SAFETY: The root's link is always valid.
-    unsafe { follow(root_link()) }.is_null()
+    follow(links::root()).is_null()
 }
 
 /// Finds the probe at `key`, if it is registered. Any context in which a Tasks Trace guard can be
@@ -214,15 +166,15 @@ pub(crate) fn first_in(
 /// No probe in the tree may be freed during `'a`.
 #[inline]
 unsafe fn descend<'a>(key: Key) -> Option<&'a Probe> {
-    let mut link = root_link();
+    let mut link = links::root();
     loop {
-        // SAFETY: `link` is the root's, or one of a probe that the caller keeps alive.
-        let node = unsafe { follow(link) };
+        let node = follow(link);
         if node.is_null() {
             return None;
         }
         // SAFETY: `node` is not null, so it is the node of a probe that the caller keeps alive.
-        let (probe, (left, right)) = unsafe { (probe_of(node), child_links(node)) };
+        let probe = unsafe { probe_of(node) };
+        let (left, right) = probe.node.children();
         link = match key.cmp(&probe.key()) {
             core::cmp::Ordering::Less => left,
             core::cmp::Ordering::Greater => right,
@@ -237,16 +189,16 @@ unsafe fn descend<'a>(key: Key) -> Option<&'a Probe> {
 ///
 /// No probe in the tree may be freed during `'a`.
 unsafe fn lower_bound<'a>(key: Key) -> Option<&'a Probe> {
-    let mut link = root_link();
+    let mut link = links::root();
     let mut best = None;
     loop {
-        // SAFETY: As in `descend()`.
-        let node = unsafe { follow(link) };
+        let node = follow(link);
         if node.is_null() {
             return best;
         }
         // SAFETY: As in `descend()`.
-        let (probe, (left, right)) = unsafe { (probe_of(node), child_links(node)) };
+        let probe = unsafe { probe_of(node) };
+        let (left, right) = probe.node.children();
         if probe.key() < key {
             link = right;
         } else {
@@ -307,29 +259,24 @@ pub(crate) fn remove(probe: &Probe) {
 
 /// A free place, and the node above it, for as long as the writers' lock is held.
 struct Vacancy<'w> {
-    parent: *mut bindings::rb_node,
-    link: Link,
-    _writer: PhantomData<&'w Root>,
+    parent: *mut Node,
+    link: &'w Link,
 }
 
 /// Finds the place for `key`, or who has it.
 fn vacancy<'w>(key: Key, _writer: &'w WriteGuard<'_>) -> Result<Vacancy<'w>, &'w Probe> {
     let mut parent = ptr::null_mut();
-    let mut link = root_link();
+    let mut link = links::root();
     loop {
-        // SAFETY: Probes are freed after they were taken out of the tree under the writers' lock,
-        // which is held.
-        let node = unsafe { follow(link) };
+        let node = follow(link);
         if node.is_null() {
-            return Ok(Vacancy {
-                parent,
-                link,
-                _writer: PhantomData,
-            });
+            return Ok(Vacancy { parent, link });
         }
         parent = node;
-        // SAFETY: As above.
-        let (probe, (left, right)) = unsafe { (probe_of(node), child_links(node)) };
+        // SAFETY: Probes are freed after they were taken out of the tree under the writers' lock,
+        // which is held.
+        let probe = unsafe { probe_of(node) };
+        let (left, right) = probe.node.children();
         link = match key.cmp(&probe.key()) {
             core::cmp::Ordering::Less => left,
             core::cmp::Ordering::Greater => right,
@@ -342,28 +289,23 @@ fn vacancy<'w>(key: Key, _writer: &'w WriteGuard<'_>) -> Result<Vacancy<'w>, &'w
 ///
 /// `probe` must not be in the tree, and nobody else may have it.
 unsafe fn attach<'w>(probe: &Probe, vacancy: Vacancy<'w>, _writer: &'w WriteGuard<'_>) {
-    let node = probe.node.0.get();
     // SAFETY: Nobody else sees the node before the release below.
-    unsafe {
-        (*node).__rb_parent_color = vacancy.parent.expose_provenance();
-        (*node).rb_left = ptr::null_mut();
-        (*node).rb_right = ptr::null_mut();
-    }
+    unsafe { probe.node.prepare(vacancy.parent) };
     // Release: a reader that finds the node finds an initialised probe. Pairs with `follow()`.
-    //
-    // SAFETY: The vacancy's link is alive, see `vacancy()`.
-    unsafe { Atomic::from_ptr(vacancy.link) }.store(node, Release);
+    vacancy
+        .link
+        .store(ptr::from_ref(&probe.node).cast_mut(), Release);
     probe.set_linked(true);
     // SAFETY: The node was linked at a leaf of this tree, under the writers' lock.
-    unsafe { bindings::rb_insert_color(node, ROOT.0.get()) };
+    unsafe { probe.node.balance() };
 }
 
 /// # Safety
 ///
 /// `probe` must be in the tree.
 unsafe fn detach(probe: &Probe, _writer: &WriteGuard<'_>) {
-    // SAFETY: By the function's contract.
-    unsafe { bindings::rb_erase(probe.node.0.get(), ROOT.0.get()) };
+    // SAFETY: By the function's contract, and the lock is held.
+    unsafe { probe.node.erase() };
     REMOVALS.add();
     // Last: it is in `remove()`, without the lock, that this may be read.
     probe.set_linked(false);

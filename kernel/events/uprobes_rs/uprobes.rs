@@ -13,7 +13,7 @@
 //!  returns  insn                            pending returns; the instruction in its file
 //!  probe  life  consumer  tree  pending     what is probed, and what keeps it alive
 //!  lease  slots                             who owns what: state machines on atomics
-//!  arch  mm                                 the architecture and address spaces, with types
+//!  arch  mm  links                          the architecture, address spaces and C's tree, with types
 //! ```
 //!
 //! `Documentation/trace/uprobes-rust.rst` explains the design.
@@ -40,6 +40,7 @@ mod hooks;
 mod insn;
 mod lease;
 mod life;
+mod links;
 mod lookup;
 mod mm;
 mod pending;
