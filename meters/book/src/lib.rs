@@ -8,8 +8,10 @@
 
 mod ledger;
 mod mark;
+mod options;
 mod section;
 
 pub use ledger::{Access, LINE_BYTES, Ledger};
 pub use mark::Mark;
+pub use options::{Mode, Options};
 pub use section::{Line, Section, Spot};

@@ -2,23 +2,16 @@
 
 //! A plugin for QEMU's translator: books what the guest's kernel does between
 //! the marks ([`hit_book::Mark`]) that a guest program executes, per virtual
-//! CPU. `qemu-system-… -plugin libhit_plugin.so,mode=…,out=…,interrupts=…`
-//!
-//! | argument | |
-//! | --- | --- |
-//! | `mode` | `lines`: accesses of memory, or `instructions` |
-//! | `out` | file for what was found, in JSON: a list of [`hit_book::Section`] |
-//! | `interrupts` | addresses where the kernel's interrupts begin, in hexadecimal, with colons between |
+//! CPU: `qemu-system-… -plugin libhit_plugin.so,…`, with [`hit_book::Options`].
 //!
 //! A guest boots with next to nothing instrumented. The first mark makes QEMU
 //! forget what it has translated; from then on, every instruction of the kernel
 //! calls back. The kernel is told from programs by its addresses.
 
-mod options;
 mod state;
 mod watch;
 
-use options::Options;
+use hit_book::Options;
 use qemu_plugin::{
     PluginId, Result,
     install::{Args, Info},
@@ -36,7 +29,8 @@ impl Register for HitPlugin {
     fn register_default(&mut self, id: PluginId, args: &Args, info: &Info) -> Result<()> {
         let vcpus = info.system.as_ref().map_or(0, |system| system.max_vcpus);
         // A plugin that cannot be set up must end QEMU: its guest would run unobserved.
-        let options = Options::parse(&args.raw).unwrap_or_else(|error| panic!("{error}"));
+        let options =
+            Options::parse(&args.raw).unwrap_or_else(|error| panic!("hit-plugin: {error}"));
         state::set(State::new(options, usize::try_from(vcpus).unwrap_or(0)));
         qemu_plugin_register_vcpu_tb_trans_cb(id, Some(watch::await_first_mark))
     }

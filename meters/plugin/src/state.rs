@@ -5,8 +5,7 @@
 //! Each virtual CPU is a thread of QEMU's and has a book of its own, so that
 //! their locks are never waited for but at the end of a section.
 
-use crate::options::Options;
-use hit_book::{Ledger, Mark, Section};
+use hit_book::{Ledger, Mark, Options, Section};
 use std::{
     fs, mem,
     sync::{Mutex, MutexGuard, OnceLock, PoisonError},

@@ -2,8 +2,8 @@
 
 //! What is done with each instruction when QEMU translates it.
 
-use crate::{options::Mode, state};
-use hit_book::{Access, LINE_BYTES, Mark};
+use crate::state;
+use hit_book::{Access, LINE_BYTES, Mark, Mode};
 use qemu_plugin::{
     Instruction, MemRW, MemoryInfo, PluginId, TranslationBlock, VCPUIndex,
     qemu_plugin_register_vcpu_tb_trans_cb, sys::qemu_plugin_tb,

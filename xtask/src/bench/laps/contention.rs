@@ -6,7 +6,7 @@
 //! when the host runs which of them. What such a line costs does, and is not
 //! measured here.
 
-use super::{Course, Laps, Mode, Run, Turns, pair, symbols::Places};
+use super::{Course, Laps, Run, Turns, pair, symbols::Places};
 use crate::{
     arch::Impl,
     bench::{
@@ -15,7 +15,7 @@ use crate::{
     },
 };
 use anyhow::{Result, ensure};
-use hit_book::Section;
+use hit_book::{Mode, Section};
 use std::collections::BTreeMap;
 
 pub(in crate::bench) struct Contention;

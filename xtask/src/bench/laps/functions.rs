@@ -5,7 +5,7 @@
 //! An instruction that was inlined counts for the function whose source it is
 //! from, unless that is in a header or a library, which are everywhere.
 
-use super::{Course, Laps, Mode, Run, Turns, pair, symbols::Places};
+use super::{Course, Laps, Run, Turns, pair, symbols::Places};
 use crate::{
     arch::{Arch, Impl},
     bench::{
@@ -14,7 +14,7 @@ use crate::{
     },
 };
 use anyhow::Result;
-use hit_book::{Section, Spot};
+use hit_book::{Mode, Section, Spot};
 use std::collections::BTreeMap;
 
 pub(in crate::bench) struct Functions;

@@ -12,31 +12,12 @@ mod symbols;
 use super::{Stage, program, row::Figure};
 use crate::{arch::Impl, cmd::Cmd, guest::Job, kernel::Kernel, project::Project, suite, ui};
 use anyhow::{Context, Result, ensure};
-use hit_book::Section;
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use hit_book::{Mode, Options, Section};
+use std::{fs, path::PathBuf};
 use symbols::Symbols;
 
 pub(super) use contention::Contention;
 pub(super) use functions::Functions;
-
-/// What the plugin books; its word for it.
-#[derive(Clone, Copy)]
-enum Mode {
-    Lines,
-    Instructions,
-}
-
-impl Mode {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Lines => "lines",
-            Self::Instructions => "instructions",
-        }
-    }
-}
 
 /// How the virtual CPUs take their turns.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -95,8 +76,13 @@ impl Course {
         let symbols = Symbols::of(&kernel)?;
         let found = stage.project.cache.temp_dir()?;
         let out = found.path().join("sections");
-        let interrupts = symbols.beginning_with(stage.project.arch.facts().interrupts);
-        let plugin = self.plugin_option(&build_plugin(stage.project)?, &out, &interrupts)?;
+        let options = Options {
+            mode: self.mode,
+            out: out.clone(),
+            interrupts: symbols.beginning_with(stage.project.arch.facts().interrupts),
+        };
+        ensure!(!options.interrupts.is_empty(), "no interrupt has a symbol");
+        let plugin = format!("{},{options}", build_plugin(stage.project)?.display());
         let functions = self.functions.join(" ");
         let command = format!("./laps {} {} {functions}", self.rounds, self.calls);
         let job = Job::new(format!("bench-{}-{imp}", self.mode.name()), command)
@@ -128,18 +114,6 @@ impl Course {
         Ok(lines.map(|line| line.replace('\t', " ")).collect())
     }
 
-    fn plugin_option(&self, plugin: &Path, out: &Path, interrupts: &[u64]) -> Result<String> {
-        ensure!(!interrupts.is_empty(), "no interrupt has a symbol");
-        let interrupts: Vec<String> = interrupts.iter().map(|pc| format!("{pc:x}")).collect();
-        Ok(format!(
-            "{},mode={},out={},interrupts={}",
-            plugin.display(),
-            self.mode.name(),
-            out.display(),
-            interrupts.join(":")
-        ))
-    }
-
     /// Gives each row its sections.
     fn pair(&self, names: &[String], sections: Vec<Section>) -> Result<Vec<Laps>> {
         ensure!(
@@ -152,6 +126,12 @@ impl Course {
         for section in &sections {
             self.check(section)?;
         }
+        let sum = |count: fn(&Section) -> u64| sections.iter().map(count).sum::<u64>();
+        let (hits, disturbed) = (sum(|each| each.hits), sum(|each| each.disturbed));
+        ui::note(&format!(
+            "{disturbed} of {} hits are left out: interrupts fell into them",
+            hits + disturbed
+        ));
         let mut sections = sections.into_iter();
         let laps = |name: &String| Laps {
             name: name.clone(),

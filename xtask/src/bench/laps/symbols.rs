@@ -49,7 +49,7 @@ impl Symbols {
     }
 
     /// Addresses of symbols that begin with one of `prefixes`.
-    pub(super) fn beginning_with(&self, prefixes: &[&str]) -> Vec<u64> {
+    pub(super) fn beginning_with(&self, prefixes: &[&str]) -> BTreeSet<u64> {
         let wanted = |name: &str| prefixes.iter().any(|prefix| name.starts_with(prefix));
         let symbols = self.symbols.iter().filter(|(_, name)| wanted(name));
         symbols.map(|(address, _)| *address).collect()
@@ -186,6 +186,6 @@ mod tests {
     #[test]
     fn symbols_are_found_by_how_they_begin() {
         let found = symbols().beginning_with(&["_end", "asm_sysvec_"]);
-        assert_eq!(found, [0xffff_ffff_8100_0010, 0xffff_ffff_8100_0030]);
+        assert_eq!(found, [0xffff_ffff_8100_0010, 0xffff_ffff_8100_0030].into());
     }
 }
