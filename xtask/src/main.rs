@@ -31,6 +31,7 @@ mod worktree;
 
 use anyhow::Result;
 use arch::{Arch, Flavour, Impl};
+use bench::row::Verdict;
 use clap::{Args, Parser, Subcommand};
 use guest::Job;
 use overlay::Overlay;
@@ -85,6 +86,31 @@ struct Tested {
     as_built: bool,
 }
 
+/// What is measured, and where it goes.
+#[derive(Args)]
+struct Measured {
+    /// Meters to run; all if none is named
+    meters: Vec<String>,
+    /// Architectures to measure
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "x86_64")]
+    arch: Vec<Arch>,
+    /// Only what the test command measures
+    #[arg(long)]
+    quick: bool,
+    /// Make what the quick run finds what the test command compares with
+    #[arg(long, conflicts_with = "meters")]
+    record: bool,
+    /// Put the figures into the documentation too
+    #[arg(long)]
+    document: bool,
+    /// Folder for the report
+    #[arg(long, default_value = "target/bench")]
+    out: PathBuf,
+    /// Take the kernels as they were last built, without looking for changes
+    #[arg(long)]
+    as_built: bool,
+}
+
 #[derive(Subcommand)]
 enum Command {
     /// Boot a kernel and trace real programs with real tools
@@ -126,22 +152,7 @@ enum Command {
         command: Vec<String>,
     },
     /// Measure Rust beside C: a table, JSON and pictures
-    Bench {
-        /// Meters to run; all if none is named
-        meters: Vec<String>,
-        /// Architectures to measure
-        #[arg(long, value_enum, value_delimiter = ',', default_value = "x86_64")]
-        arch: Vec<Arch>,
-        /// Only what the test command measures
-        #[arg(long)]
-        quick: bool,
-        /// Folder for the report
-        #[arg(long, default_value = "target/bench")]
-        out: PathBuf,
-        /// Take the kernels as they were last built, without looking for changes
-        #[arg(long)]
-        as_built: bool,
-    },
+    Bench(Measured),
     /// Count what has to be trusted: unsafe Rust, and C
     Trust,
 }
@@ -165,17 +176,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Shell(target) => shell(target),
         Command::Image(target) => image(target),
         Command::Trust => trust(),
-        Command::Bench {
-            meters,
-            arch,
-            quick,
-            out,
-            as_built,
-        } => {
-            let open = |arch: &Arch| Project::open(*arch, as_built);
-            let projects: Vec<Project> = arch.iter().map(open).collect::<Result<_>>()?;
-            bench(&projects, quick, &meters, &out)
-        }
+        Command::Bench(chosen) => bench(&chosen),
         Command::Exec {
             target,
             limit,
@@ -234,10 +235,29 @@ fn trust() -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn bench(projects: &[Project], quick: bool, meters: &[String], out: &Path) -> Result<ExitCode> {
+fn bench(chosen: &Measured) -> Result<ExitCode> {
+    let open = |arch: &Arch| Project::open(*arch, chosen.as_built);
+    let projects: Vec<Project> = chosen.arch.iter().map(open).collect::<Result<_>>()?;
+    if chosen.record {
+        return record_bench(&projects);
+    }
+    let quick = chosen.quick;
     let stage = |project| bench::Stage { project, quick };
     let stages: Vec<bench::Stage> = projects.iter().map(stage).collect();
-    Ok(exit_code(bench::run(&stages, meters, out)?))
+    let report = bench::run(&stages, &chosen.meters)?;
+    report.write(&chosen.out)?;
+    if chosen.document {
+        report.document(&project::repository()?)?;
+    }
+    println!("{}", report.terminal());
+    Ok(exit_code(report.count(Verdict::Missed) == 0))
+}
+
+fn record_bench(projects: &[Project]) -> Result<ExitCode> {
+    for project in projects {
+        bench::record::write(&project.repo, project.arch, &bench::quick_rows(project)?)?;
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn exit_code(good: bool) -> ExitCode {

@@ -6,11 +6,15 @@
 //! A meter measures one thing and gives rows; it knows nothing of reports. Both
 //! kernels come from the same tree and differ in one option.
 
+mod guests;
 mod hits;
 mod laps;
 mod program;
+pub(crate) mod record;
 mod report;
 pub(crate) mod row;
+mod scale;
+mod throughput;
 
 use crate::{
     arch::{Flavour, Impl},
@@ -18,9 +22,8 @@ use crate::{
     project::Project,
 };
 use anyhow::{Result, bail};
-use report::Report;
+pub(crate) use report::Report;
 use row::Row;
-use std::path::Path;
 
 /// Measures one kind of thing on both implementations.
 pub(crate) trait Meter {
@@ -29,6 +32,12 @@ pub(crate) trait Meter {
 
     /// One line for the reader of the report.
     fn about(&self) -> &'static str;
+
+    /// Whether the test command runs it too: it is short, and the same figures
+    /// come on every machine.
+    fn is_quick(&self) -> bool {
+        false
+    }
 
     fn measure(&self, stage: &Stage) -> Result<Vec<Row>>;
 }
@@ -51,7 +60,23 @@ fn meters() -> Vec<Box<dyn Meter>> {
         Box::new(hits::Hits),
         Box::new(laps::Functions),
         Box::new(laps::Contention),
+        Box::new(throughput::Throughput),
+        Box::new(scale::Scale),
+        Box::new(scale::Attach),
     ]
+}
+
+/// What the test command measures.
+pub(crate) fn quick_rows(project: &Project) -> Result<Vec<Row>> {
+    let stage = Stage {
+        project,
+        quick: true,
+    };
+    let quick = meters().into_iter().filter(|meter| meter.is_quick());
+    let rows: Vec<Vec<Row>> = quick
+        .map(|meter| meter.measure(&stage))
+        .collect::<Result<_>>()?;
+    Ok(rows.concat())
 }
 
 /// Those that are named, or all.
@@ -69,8 +94,8 @@ fn select(names: &[String]) -> Result<Vec<Box<dyn Meter>>> {
         .collect())
 }
 
-/// Measures and writes the report into `out`; whether every target was met.
-pub(crate) fn run(stages: &[Stage], names: &[String], out: &Path) -> Result<bool> {
+/// Measures what is named, or everything.
+pub(crate) fn run(stages: &[Stage], names: &[String]) -> Result<Report> {
     let meters = select(names)?;
     let mut rows = Vec::new();
     for stage in stages {
@@ -78,8 +103,5 @@ pub(crate) fn run(stages: &[Stage], names: &[String], out: &Path) -> Result<bool
             rows.extend(meter.measure(stage)?);
         }
     }
-    let report = Report::new(stages, &meters, rows)?;
-    report.write(out)?;
-    println!("{}", report.terminal());
-    Ok(report.missed() == 0)
+    Report::new(stages, &meters, rows)
 }

@@ -3,7 +3,7 @@
 //! The list of suites, those that fail soonest first.
 
 use super::{
-    Suite, clippy::Clippy, host::Host, host::Style, image::Image, kunit::Kunit,
+    Suite, bench::BenchSuite, clippy::Clippy, host::Host, host::Style, image::Image, kunit::Kunit,
     overlay::OverlaySuite, selftests::Selftests, trace::Trace, upstream::Upstream,
 };
 
@@ -16,6 +16,7 @@ pub(crate) fn all() -> Vec<Box<dyn Suite>> {
         Box::new(Kunit),
         Box::new(Selftests),
         Box::new(Trace),
+        Box::new(BenchSuite),
         Box::new(Upstream),
         Box::new(Clippy),
     ]

@@ -16,6 +16,7 @@ use anyhow::{Result, bail};
 
 mod all;
 mod arch_room;
+mod bench;
 mod clippy;
 mod host;
 mod image;

@@ -15,22 +15,27 @@
 function f_nop
 	nop
 	ret
+	.size f_nop, . - f_nop
 
 function f_stp
 	stp x29, x30, [sp, #-16]!
 	ldp x29, x30, [sp], #16
 	ret
+	.size f_stp, . - f_stp
 
 function f_add
 	add x0, x0, #1
 	ret
+	.size f_add, . - f_add
 
 function f_add_b
 	add x0, x0, #2
 	ret
+	.size f_add_b, . - f_add_b
 
 function f_ret
 	ret
+	.size f_ret, . - f_ret
 
 /* Never called: places for probes that only have to be there. */
 	.balign 4096

@@ -16,30 +16,37 @@
 function f_nop
 	nop
 	ret
+	.size f_nop, . - f_nop
 
 function f_push
 	push %rbp
 	pop %rbp
 	ret
+	.size f_push, . - f_push
 
 function f_lea
 	lea 1(%rdi), %rax
 	ret
+	.size f_lea, . - f_lea
 
 function f_lea_b
 	lea 2(%rdi), %rax
 	ret
+	.size f_lea_b, . - f_lea_b
 
 function f_ret
 	ret
+	.size f_ret, . - f_ret
 
 function f_endbr64
 	endbr64
 	ret
+	.size f_endbr64, . - f_endbr64
 
 function f_nop10
 	.byte 0x66, 0x2e, 0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0
 	ret
+	.size f_nop10, . - f_nop10
 
 /* Never called: places for probes that only have to be there. */
 	.balign 4096

@@ -56,6 +56,10 @@ impl Meter for Contention {
         "writes to cache lines that two CPUs or more write, per call of a probed function on all CPUs"
     }
 
+    fn is_quick(&self) -> bool {
+        true
+    }
+
     fn measure(&self, stage: &Stage) -> Result<Vec<Row>> {
         let courses = if stage.quick { &QUICK[..] } else { &WHOLE };
         let mut rows = Vec::new();

@@ -9,7 +9,7 @@ mod contention;
 mod functions;
 mod symbols;
 
-use super::{Stage, program, row::Figure};
+use super::{Stage, hits::COUNTING, program, row::Figure};
 use crate::{arch::Impl, cmd::Cmd, guest::Job, kernel::Kernel, project::Project, suite, ui};
 use anyhow::{Context, Result, ensure};
 use hit_book::{Mode, Options, Section};
@@ -32,7 +32,7 @@ impl Turns {
     /// QEMU's options for it.
     fn options(self) -> &'static [&'static str] {
         match self {
-            Self::Counted => &["-icount", "shift=0,sleep=off"],
+            Self::Counted => &COUNTING,
             Self::Parallel => &[],
         }
     }

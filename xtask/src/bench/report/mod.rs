@@ -3,12 +3,16 @@
 //! What a run found, in forms for different readers: a table for a terminal and
 //! for documentation, JSON for programs, a picture for those in a hurry.
 
+mod document;
 mod parts;
 mod picture;
 mod setting;
 mod table;
 
-use super::{Meter, Stage, row::Row};
+use super::{
+    Meter, Stage,
+    row::{Row, Verdict},
+};
 use crate::cache;
 use anyhow::{Context, Result};
 use serde::Serialize;
@@ -49,10 +53,10 @@ impl Report {
         })
     }
 
-    /// Rows that miss a target.
-    pub(crate) fn missed(&self) -> usize {
-        let missed = |row: &&Row| !row.missed().is_empty();
-        self.rows.iter().filter(missed).count()
+    /// Rows with this verdict.
+    pub(crate) fn count(&self, verdict: Verdict) -> usize {
+        let has = |row: &&Row| row.verdict() == Some(verdict);
+        self.rows.iter().filter(has).count()
     }
 
     /// All of it, for a terminal.
@@ -83,6 +87,11 @@ impl Report {
             )?;
         }
         Ok(())
+    }
+
+    /// Writes it into the repository's documentation.
+    pub(crate) fn document(&self, repo: &Path) -> Result<()> {
+        document::write(self, repo)
     }
 
     fn markdown(&self) -> String {
@@ -120,12 +129,22 @@ impl Report {
     }
 
     fn summary(&self) -> String {
-        let asked = self.rows.iter().filter(|row| !row.targets.is_empty());
-        let asked = asked.count();
         format!(
-            "{} rows; {} of {asked} with a target meet it",
+            "{} rows; of the targets, {} are met, {} missed, {} missed by less than the spread",
             self.rows.len(),
-            asked - self.missed()
+            self.count(Verdict::Met),
+            self.count(Verdict::Missed),
+            self.count(Verdict::Unclear)
         )
     }
+}
+
+/// With as many places as tell values of this size apart.
+fn number(value: f64) -> String {
+    let places = match value.abs() {
+        size if size >= 1000.0 => 0,
+        size if size >= 10.0 => 1,
+        _ => 3,
+    };
+    format!("{value:.places$}")
 }

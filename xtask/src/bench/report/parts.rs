@@ -2,7 +2,7 @@
 
 //! What rows are made up of: below the tables, one list for each row that says.
 
-use crate::bench::row::{Part, Row};
+use crate::bench::row::{Part, Row, Verdict};
 use comfy_table::{
     CellAlignment, Table,
     presets::{ASCII_MARKDOWN, UTF8_FULL_CONDENSED},
@@ -13,7 +13,9 @@ const SHOWN: usize = 40;
 
 /// The rows in which a reader looks for what is wrong.
 pub(super) fn terminal(rows: &[&Row]) -> String {
-    let missed = rows.iter().filter(|row| !row.missed().is_empty());
+    let missed = rows
+        .iter()
+        .filter(|row| row.verdict() == Some(Verdict::Missed));
     let list = |row: &Row| {
         let mut table = table(&row.parts);
         table.load_style(UTF8_FULL_CONDENSED);

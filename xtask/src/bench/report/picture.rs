@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Rows as a picture: one bar for each, as long as its ratio to C, with a line
-//! where C is and a mark where the target is. What needs no second look is
-//! green, what misses its target is red.
+//! where C is and a mark where the target is. What meets it is green, what misses
+//! it is red; grey has no target, or misses it by less than repetitions differ.
 
-use crate::bench::row::{Row, Target};
+use super::number;
+use crate::bench::row::{Row, Target, Verdict};
 use anyhow::{Result, anyhow};
 use plotters::prelude::*;
 
-const WIDTH: u32 = 960;
+const WIDTH: u32 = 1060;
 const ROW: i32 = 20;
 /// Room for the names on the left, the ratios on the right, the scale below.
 const LEFT: i32 = 380;
-const RIGHT: i32 = 150;
+const RIGHT: i32 = 250;
 const TOP: i32 = 70;
 const BOTTOM: i32 = 30;
 
@@ -52,7 +53,7 @@ impl Layout {
 
 pub(super) fn draw(title: &str, rows: &[&Row]) -> Result<String> {
     let layout = Layout::of(rows);
-    let mut svg = String::new();
+    let mut svg = "<!-- SPDX-License-Identifier: GPL-2.0 -->\n".to_owned();
     let size = (WIDTH, layout.height.unsigned_abs());
     let area = SVGBackend::with_string(&mut svg, size).into_drawing_area();
     draw_all(&area, &layout, title, rows).map_err(|error| anyhow!("{error}"))?;
@@ -80,10 +81,10 @@ fn draw_row(area: &Area, layout: &Layout, index: usize, row: &Row) -> Drawn {
     let y = layout.y(index);
     let name = format!("{} ({})", row.name, row.arch);
     text(area, &name, 13, &BLACK, (12, y + 3))?;
-    let colour = match (row.targets.is_empty(), row.missed().is_empty()) {
-        (true, _) => PLAIN,
-        (false, true) => MET,
-        (false, false) => MISSED,
+    let colour = match row.verdict() {
+        Some(Verdict::Met) => MET,
+        Some(Verdict::Missed) => MISSED,
+        Some(Verdict::Unclear) | None => PLAIN,
     };
     let ratio = row.ratio().unwrap_or_default();
     let bar = [(LEFT, y + 3), (layout.x(ratio), y + ROW - 3)];
@@ -133,10 +134,11 @@ fn text(area: &Area, text: &str, size: i32, colour: &RGBColor, place: (i32, i32)
 }
 
 fn said(row: &Row) -> String {
-    row.ratio().map_or_else(
-        || format!("{} ({})", row.rust.value, row.unit),
-        |ratio| format!("{ratio:.3}"),
-    )
+    let [c, rust] = [row.c.value, row.rust.value].map(number);
+    let ratio = row
+        .ratio()
+        .map_or_else(String::new, |ratio| format!("{ratio:.3}  "));
+    format!("{ratio}({rust} : {c} {})", row.unit)
 }
 
 /// The target as a ratio to C.

@@ -2,13 +2,14 @@
 
 //! Rows as a table, for a terminal or as Markdown.
 
-use crate::bench::row::{Row, Target};
+use super::number;
+use crate::bench::row::{Row, Target, Verdict};
 use comfy_table::{
     CellAlignment, Table,
     presets::{ASCII_MARKDOWN, UTF8_FULL_CONDENSED},
 };
 
-const HEADER: [&str; 9] = [
+pub(super) const HEADER: [&str; 9] = [
     "what", "arch", "unit", "C", "Rust", "Rust / C", "spread", "target", "",
 ];
 
@@ -38,18 +39,19 @@ fn table(rows: &[&Row]) -> Table {
     table
 }
 
-fn cells(row: &Row) -> [String; 9] {
+pub(super) fn cells(row: &Row) -> [String; 9] {
     let ratio = |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.3}"));
     let targets: Vec<String> = row.targets.iter().map(|target| said(*target)).collect();
-    let verdict = match (row.targets.is_empty(), row.missed().is_empty()) {
-        (true, _) => "",
-        (false, true) => "met",
-        (false, false) => "MISSED",
+    let verdict = match row.verdict() {
+        None => "",
+        Some(Verdict::Met) => "met",
+        Some(Verdict::Unclear) => "unclear",
+        Some(Verdict::Missed) => "MISSED",
     };
     [
         row.name.clone(),
         row.arch.clone(),
-        row.unit.to_owned(),
+        row.unit.clone(),
         number(row.c.value),
         number(row.rust.value),
         ratio(row.ratio()),
@@ -57,16 +59,6 @@ fn cells(row: &Row) -> [String; 9] {
         targets.join(", "),
         verdict.to_owned(),
     ]
-}
-
-/// With as many places as tell values of this size apart.
-fn number(value: f64) -> String {
-    let places = match value.abs() {
-        size if size >= 1000.0 => 0,
-        size if size >= 10.0 => 1,
-        _ => 3,
-    };
-    format!("{value:.places$}")
 }
 
 fn said(target: Target) -> String {
