@@ -33,6 +33,11 @@ function stepped_b
 	adds x0, x0, #1
 	ret
 
+function optimised
+	nop
+	mov x0, x0
+	ret
+
 .irp name, recurse, recurse_b
 function \name
 	nop
