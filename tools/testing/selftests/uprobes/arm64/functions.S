@@ -146,9 +146,11 @@ label guarded_start
 function \name\()_caller
 	bti c
 	stp x29, x30, [sp, #-16]!
+label \name\()_call
 	bl \name
 	\after
 	ldp x29, x30, [sp], #16
+label \name\()_return
 	ret
 function \name
 .endm
