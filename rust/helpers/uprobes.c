@@ -27,6 +27,8 @@
 #include <linux/userfaultfd_k.h>
 #include <linux/workqueue.h>
 
+#include "../../kernel/events/uprobes_rs/shims.h"
+
 // `kernel::sync`: Tasks Trace RCU.
 #ifdef CONFIG_TASKS_TRACE_RCU
 __rust_helper void rust_helper_rcu_read_lock_trace(void)
@@ -554,3 +556,10 @@ rust_helper_kfree_rcu_return_instance(struct return_instance *ri)
 	kfree_rcu(ri, rcu);
 }
 #endif /* CONFIG_UPROBES */
+
+#ifdef CONFIG_UPROBES_RUST
+__rust_helper void rust_helper_uprobes_count(unsigned int event, unsigned long number)
+{
+	this_cpu_add(uprobes_counts.of[event], number);
+}
+#endif /* CONFIG_UPROBES_RUST */

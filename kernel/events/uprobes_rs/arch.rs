@@ -247,6 +247,16 @@ pub(crate) unsafe fn analyze(auprobe: *mut bindings::arch_uprobe, mm: &Mm, vaddr
     to_result(unsafe { bindings::arch_uprobe_analyze_insn(auprobe, mm.as_raw(), vaddr) })
 }
 
+/// Does the architecture replace the breakpoint by something faster?
+///
+/// # Safety
+///
+/// `auprobe` must be valid, and the instruction have been analysed.
+pub(crate) unsafe fn is_optimized(auprobe: *mut bindings::arch_uprobe) -> bool {
+    // SAFETY: By the function's contract.
+    unsafe { own::may_optimize(auprobe) }
+}
+
 /// Has the instruction in the slot, rather than somebody else, raised the pending signal?
 pub(crate) fn step_trapped(task: &kernel::task::Task) -> bool {
     // SAFETY: The task is valid.

@@ -41,7 +41,7 @@ use crate::{
     },
     pending::Returns,
     probe::Probe,
-    task,
+    task, trace,
     tree::InodeId,
 };
 
@@ -141,7 +141,9 @@ pub(crate) unsafe fn unregister_nosync(probe: ProbeRef, uc: *mut bindings::uprob
     };
     match result {
         Ok(()) => probe.drop_registration(),
-        Err(_) => {
+        Err(error) => {
+            let (device, number) = probe.file_numbers();
+            trace::restore_failed(device, number, probe.offset(), error.to_errno());
             task::warn_current("unregister, leaking uprobe");
             mem::forget(probe);
         }

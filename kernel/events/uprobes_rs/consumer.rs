@@ -17,7 +17,8 @@ use kernel::{
     container_of,
     ffi::{
         c_int,
-        c_ulong, //
+        c_ulong,
+        c_void, //
     },
     prelude::*,
     sync::{
@@ -103,6 +104,15 @@ impl Consumer {
     fn ret_handler(&self) -> RetHandlerFn {
         // SAFETY: As in `handler()`.
         unsafe { (*self.as_ptr()).ret_handler }
+    }
+
+    /// The address of what is called at a hit, or at the return if nothing is; to be shown.
+    pub(crate) fn any_handler(&self) -> *const c_void {
+        match (self.handler(), self.ret_handler()) {
+            (Some(handler), _) => handler as *const c_void,
+            (None, Some(ret_handler)) => ret_handler as *const c_void,
+            (None, None) => ptr::null(),
+        }
     }
 
     /// Has it anything to be called with? Registering one that has not is an error.
@@ -229,6 +239,20 @@ impl Consumers {
         let _guard = self.lock.write();
         // SAFETY: The list is locked for writing and `uc` is on it.
         unsafe { bindings::list_del_rcu(&raw mut (*uc).cons_node) };
+    }
+
+    /// Is nobody on the list? Settled only while the probe's registration lock is held.
+    pub(crate) fn is_empty(&self) -> bool {
+        let head = self.head.get();
+        // SAFETY: The head is always valid.
+        ptr::eq(unsafe { following(head) }, head)
+    }
+
+    /// Calls `work` with each consumer, none of which goes meanwhile. May sleep.
+    pub(crate) fn for_each(&self, work: impl FnMut(&Consumer)) {
+        let _guard = self.lock.read();
+        // SAFETY: The lock keeps consumers on the list.
+        unsafe { Iter::new(self) }.for_each(work);
     }
 
     /// Is `uc` on this list? May sleep.

@@ -7,6 +7,7 @@
 //! instruction was emulated or taken along; nothing is counted, and nothing shared is written.
 
 use kernel::{
+    alloc::AllocError,
     mm::MmWithUser,
     sync::rcu_tasks_trace,
     task::CurrentTask, //
@@ -30,8 +31,12 @@ use crate::{
         Flag,
         Flags, //
     },
-    probe::Probe,
+    probe::{
+        Execution,
+        Probe, //
+    },
     returns::Draft,
+    stats::Event,
     step,
     task::{
         Signal,
@@ -116,9 +121,15 @@ fn handle_probe<'t>(
     run_consumers(thread, mm, probe, insn, regs, guard);
     insn.optimize(vaddr);
     // A consumer that has sent the thread elsewhere does not want the instruction executed.
-    if regs.ip() != vaddr || insn.emulate(regs) {
+    if regs.ip() != vaddr {
         return None;
     }
+    if insn.emulate(regs) {
+        probe.note_execution(Execution::Emulated);
+        return None;
+    }
+    probe.note_execution(Execution::Stepped);
+    Event::Step.note_if_wanted();
     Some(step::prepare(thread, insn))
 }
 
@@ -161,7 +172,13 @@ impl<'t> Wanted<'t> {
             }
             Ok(draft)
         });
-        draft.map_or(Wanted::Lost, Wanted::Return)
+        draft.map_or_else(
+            |AllocError| {
+                Event::AllocFailed.note();
+                Wanted::Lost
+            },
+            Wanted::Return,
+        )
     }
 }
 

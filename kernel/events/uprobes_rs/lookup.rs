@@ -40,6 +40,7 @@ use crate::{
         Vma, //
     },
     probe::Probe,
+    stats::Event,
     task::Thread,
     tree::{
         self,
@@ -72,6 +73,7 @@ pub(crate) fn find<'g>(
         return find_locked(mm, vaddr, guard);
     };
     if let Some(probe) = thread.and_then(|thread| recall(thread, vaddr, &now, guard)) {
+        Event::LookupCached.note_if_wanted();
         return Ok(probe);
     }
     find_anew(thread, mm, vaddr, &now, guard)
@@ -121,6 +123,7 @@ fn find_anew<'g>(
     let Some(probe) = speculate(mm, vaddr, now, guard) else {
         return find_locked(mm, vaddr, guard);
     };
+    Event::LookupSpeculative.note_if_wanted();
     if let Some(thread) = thread {
         thread.probes().remember(vaddr, now, NonNull::from(probe));
     }
@@ -188,8 +191,9 @@ fn find_locked<'g>(
             })
             .ok_or_else(|| miss_at(vaddr))
     });
-    if found.is_err() {
-        refresh_mark(mm);
+    match found {
+        Ok(_) => Event::LookupLocked.note_if_wanted(),
+        Err(_) => refresh_mark(mm),
     }
     found
 }

@@ -136,11 +136,13 @@ impl Pending {
         Held::Leased { probe, _reader }
     }
 
-    /// Ends the lease, if it is one. Any context.
-    pub(crate) fn expire(&self, rcu: &rcu::Guard) {
-        if self.word.peek() == State::Leased {
-            drop(self.end_lease(rcu, |_| None));
+    /// Ends the lease, if it is one; returns the state that it is in then, if it was this that ended
+    /// it. Any context.
+    pub(crate) fn expire(&self, rcu: &rcu::Guard) -> Option<Successor> {
+        if self.word.peek() != State::Leased {
+            return None;
         }
+        self.end_lease(rcu, |_| None).0
     }
 
     /// Ends the lease, if it is one, and returns a reference of the caller's own to the probe if
@@ -148,7 +150,7 @@ impl Pending {
     pub(crate) fn expire_for_copy(&self) -> Option<ProbeRef> {
         let rcu = rcu::read_lock();
         match self.word.peek() {
-            State::Leased => self.end_lease(&rcu, |probe| Some(probe.clone())),
+            State::Leased => self.end_lease(&rcu, |probe| Some(probe.clone())).1,
             // SAFETY: The probe is counted, and only the owner, who is the caller, can take the
             // count away.
             State::Stable => unsafe { self.probe() }.try_get(),
@@ -166,7 +168,8 @@ impl Pending {
     }
 
     /// Ends a lease that has been seen to be one under `rcu`; `share` says what the caller gets of
-    /// a probe that could be counted.
+    /// a probe that could be counted. Returns what the lease was replaced by, unless somebody else
+    /// was faster, and the caller's share.
     ///
     /// The owner may end it at any moment, and with it the reader that keeps the probe. But that
     /// reader was open under the guard, so the SRCU grace period that waited for it ended under it
@@ -175,7 +178,7 @@ impl Pending {
         &self,
         _rcu: &rcu::Guard,
         share: impl FnOnce(&ProbeRef) -> Option<ProbeRef>,
-    ) -> Option<ProbeRef> {
+    ) -> (Option<Successor>, Option<ProbeRef>) {
         // Read before the word changes: afterwards the owner may begin anew.
         let reader = self.reader.load(Relaxed);
         // SAFETY: The callers have seen the lease under the guard.
@@ -185,12 +188,13 @@ impl Pending {
             Some(_) => Successor::Stable,
             None => Successor::Gone,
         };
-        if self.word.end(successor) {
+        let has_won = self.word.end(successor);
+        if has_won {
             // INVARIANT: The count now belongs to the stable state.
             core::mem::forget(counted);
             // SAFETY: The word gave the reader to us.
             drop(unsafe { Reader::<Returns>::from_raw(reader) });
         }
-        shared
+        (has_won.then_some(successor), shared)
     }
 }

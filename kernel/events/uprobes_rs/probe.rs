@@ -23,6 +23,7 @@ use kernel::{
         atomic::{
             ordering::{
                 Acquire,
+                Relaxed,
                 Release, //
             },
             Atomic, //
@@ -60,6 +61,7 @@ use crate::{
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct FileId {
     file_system: *mut bindings::super_block,
+    device: bindings::dev_t,
     number: u64,
     generation: u32,
 }
@@ -74,11 +76,25 @@ impl FileId {
         unsafe {
             Self {
                 file_system: (*inode).i_sb,
+                device: (*(*inode).i_sb).s_dev,
                 number: (*inode).i_ino,
                 generation: (*inode).i_generation,
             }
         }
     }
+}
+
+/// What is known of how a probed instruction is executed.
+#[derive(Clone, Copy)]
+#[repr(u32)]
+pub(crate) enum Execution {
+    /// The instruction has not been looked at.
+    Unread,
+    /// It has been analysed, and not been executed since.
+    Unhit,
+    Emulated,
+    /// In a slot, by itself.
+    Stepped,
 }
 
 /// A probed instruction.
@@ -87,8 +103,9 @@ pub(crate) struct Probe {
     pub(crate) node: Node,
     #[pin]
     pub(crate) life: Life,
-    /// Has the instruction been copied and analysed, so that `arch` may be read?
-    prepared: Atomic<bool>,
+    /// How far the instruction has come, an [`Execution`]. From [`Execution::Unhit`] on it has been
+    /// copied and analysed, so that `arch` may be read.
+    execution: Atomic<u32>,
     #[pin]
     registration: RwSemaphore<()>,
     #[pin]
@@ -110,7 +127,7 @@ impl Probe {
         pin_init!(Self {
             node: Node::new(),
             life: Life::new(),
-            prepared: Atomic::new(false),
+            execution: Atomic::new(Execution::Unread as u32),
             registration <- new_rwsem!((), "uprobes::registration"),
             consumers <- Consumers::new(),
             key,
@@ -251,7 +268,34 @@ impl Probe {
     #[inline]
     fn is_prepared(&self) -> bool {
         // Pairs with the release in `prepare()`.
-        self.prepared.load(Acquire)
+        self.execution.load(Acquire) != Execution::Unread as u32
+    }
+
+    /// Remembers how the instruction was executed. It is always the same way, so that this writes
+    /// once.
+    #[inline]
+    pub(crate) fn note_execution(&self, execution: Execution) {
+        if self.execution.load(Relaxed) != execution as u32 {
+            self.execution.store(execution as u32, Relaxed);
+        }
+    }
+
+    /// How the instruction is executed, as far as is known.
+    pub(crate) fn execution(&self) -> &'static str {
+        // SAFETY: The architecture's part is valid.
+        let is_optimized = self.is_prepared() && unsafe { arch::is_optimized(self.arch()) };
+        match self.execution.load(Relaxed) {
+            _ if is_optimized => "optimised",
+            seen if seen == Execution::Unread as u32 => "unread",
+            seen if seen == Execution::Unhit as u32 => "unhit",
+            seen if seen == Execution::Emulated as u32 => "emulated",
+            _ => "stepped",
+        }
+    }
+
+    /// Device and number of the file.
+    pub(crate) fn file_numbers(&self) -> (bindings::dev_t, u64) {
+        (self.file.device, self.file.number)
     }
 
     /// Copies and analyses the instruction, the first time that somebody asks. May sleep.
@@ -278,13 +322,13 @@ impl Probe {
             if self.is_prepared() {
                 return Ok(());
             }
-            // SAFETY: `file` is of the probe's inode; nobody reads `arch` before `prepared` is
-            // set, and nobody else writes it because of the lock.
+            // SAFETY: `file` is of the probe's inode; nobody reads `arch` before `execution` says
+            // so, and nobody else writes it because of the lock.
             unsafe { insn::copy(self, file)? };
             // SAFETY: The instruction is in place, and `mm` is locked.
             unsafe { arch::analyze(self.arch(), mm, vaddr)? };
             // Release: who sees it set sees the analysis. Pairs with `is_prepared()`.
-            self.prepared.store(true, Release);
+            self.execution.store(Execution::Unhit as u32, Release);
             Ok(())
         })
     }

@@ -47,9 +47,14 @@ use kernel::{
     types::Opaque, //
 };
 
-use crate::pending::{
-    Held,
-    Pending, //
+use crate::{
+    lease::Successor,
+    pending::{
+        Held,
+        Pending, //
+    },
+    stats::Event,
+    trace, //
 };
 
 /// How many returns of one thread may be pending at once.
@@ -504,7 +509,10 @@ pub(crate) unsafe fn expire_all(utask: *mut bindings::uprobe_task) {
     //
     // SAFETY: The RCU guard keeps entries that were on the stack during the walk.
     while let Some(entry) = unsafe { next.as_ref() } {
-        entry.pending.expire(&rcu);
+        if let Some(successor) = entry.pending.expire(&rcu) {
+            Event::LeaseExpired.note();
+            trace::lease_expired(entry.func(), successor == Successor::Stable);
+        }
         next = entry.next.load(Relaxed);
     }
 }

@@ -10,11 +10,13 @@
 #include <linux/fs.h>
 #include <linux/highmem.h>
 #include <linux/kdebug.h>
+#include <linux/jump_label.h>
 #include <linux/khugepaged.h>
 #include <linux/mmu_notifier.h>
 #include <linux/oom.h>
 #include <linux/pagemap.h>
 #include <linux/pagewalk.h>
+#include <linux/percpu.h>
 #include <linux/percpu-rwsem.h>
 #include <linux/ptrace.h>
 #include <linux/ratelimit_types.h>
@@ -22,6 +24,7 @@
 #include <linux/rmap.h>
 #include <linux/sched.h>
 #include <linux/sched/mm.h>
+#include <linux/seq_file.h>
 #include <linux/seqlock.h>
 #include <linux/shmem_fs.h>
 #include <linux/srcu.h>
@@ -30,6 +33,7 @@
 #include <linux/timer.h>
 #include <linux/uaccess.h>
 #include <linux/uprobes.h>
+#include <trace/events/uprobes_rs.h>
 
 /* Keeps fork from copying an address space while a probe is placed or taken away. */
 extern struct percpu_rw_semaphore uprobes_dup_mmap_sem;
@@ -46,6 +50,36 @@ extern struct ratelimit_state uprobes_omission_ratelimit;
 
 /* Hears of breakpoint and single-step traps, through the architecture. */
 extern struct notifier_block uprobes_exception_nb;
+
+/* Is what happens at each hit counted? See stats.rs. */
+struct uprobes_switch {
+	struct static_key_false key;
+};
+extern struct uprobes_switch uprobes_statistics;
+
+/* As many as stats.rs has events. */
+#define UPROBES_EVENTS	11
+
+struct uprobes_counts {
+	unsigned long of[UPROBES_EVENTS];
+};
+DECLARE_PER_CPU(struct uprobes_counts, uprobes_counts);
+
+/* What all CPUs have counted. */
+unsigned long uprobes_counted(unsigned int event);
+
+int uprobes_stats_show(struct seq_file *m, void *data);
+
+/* Where a reader of the list of probes is; see list.rs. */
+struct uprobes_cursor {
+	struct inode *inode;
+	loff_t offset;
+};
+
+void *uprobes_list_start(struct seq_file *m, loff_t *pos);
+void *uprobes_list_next(struct seq_file *m, void *v, loff_t *pos);
+void uprobes_list_stop(struct seq_file *m, void *v);
+int uprobes_list_show(struct seq_file *m, void *v);
 
 #ifdef __BINDGEN__
 /*

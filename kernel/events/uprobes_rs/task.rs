@@ -43,6 +43,7 @@ use crate::{
         self,
         Stack, //
     },
+    stats::Event,
     step::Step,
     xol::SlotCache, //
 };
@@ -86,7 +87,9 @@ impl Thread {
     /// its exec or exit during `'a`.
     #[cold]
     unsafe fn attach<'a>(task: *mut bindings::task_struct) -> Result<&'a Thread, AllocError> {
-        let thread = KBox::into_raw(KBox::new(Self::new(), GFP_KERNEL)?);
+        let thread =
+            KBox::new(Self::new(), GFP_KERNEL).inspect_err(|_| Event::AllocFailed.note())?;
+        let thread = KBox::into_raw(thread);
         // SAFETY: The box is new, and does not move any more.
         unsafe {
             let utask = (*thread).utask.get();

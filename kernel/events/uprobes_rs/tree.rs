@@ -49,7 +49,7 @@ use crate::{
 pub(crate) struct InodeId(*mut bindings::inode);
 
 impl InodeId {
-    pub(crate) fn new(inode: *mut bindings::inode) -> Self {
+    pub(crate) const fn new(inode: *mut bindings::inode) -> Self {
         Self(inode)
     }
 
@@ -141,7 +141,7 @@ pub(crate) fn first_in(
     inode: InodeId,
     first: i64,
     last: i64,
-    _guard: &rcu_tasks_trace::Guard,
+    guard: &rcu_tasks_trace::Guard,
 ) -> Option<&Probe> {
     let from = Key {
         inode,
@@ -151,12 +151,17 @@ pub(crate) fn first_in(
         inode,
         offset: last,
     };
+    first_from(from, guard).filter(|probe| probe.key() <= to)
+}
+
+/// Finds the probe with the lowest key that is not below `key`.
+pub(crate) fn first_from(key: Key, _guard: &rcu_tasks_trace::Guard) -> Option<&Probe> {
     loop {
         let start = WRITERS.begin();
         // SAFETY: As in `find()`.
-        let probe = unsafe { lower_bound(from) };
+        let probe = unsafe { lower_bound(key) };
         if !WRITERS.retry(start) {
-            return probe.filter(|probe| probe.key() <= to);
+            return probe;
         }
     }
 }

@@ -34,11 +34,13 @@ use crate::{
         Return,
         Stack, //
     },
+    stats::Event,
     task::{
         self,
         Signal,
         Thread, //
     },
+    trace,
     xol, //
 };
 
@@ -54,11 +56,12 @@ pub(crate) fn hijack(
     draft: Draft<'_>,
 ) {
     let Ok(area) = xol::area_or_create(mm) else {
+        Event::AllocFailed.note();
         return;
     };
     let mut stack = thread.returns();
     if stack.is_full() {
-        report_omission();
+        report_omission(regs.ip());
         return;
     }
     let trampoline = area.trampoline();
@@ -104,7 +107,9 @@ fn drop_dead(stack: &mut Stack<'_>, chained: bool, regs: &Regs) {
 }
 
 #[cold]
-fn report_omission() {
+fn report_omission(func: usize) {
+    Event::ReturnOmitted.note();
+    trace::return_omitted(func);
     // SAFETY: The object is statically initialised in shims.c.
     let wanted = unsafe {
         bindings::___ratelimit(
@@ -170,6 +175,7 @@ fn finish_chain(stack: &mut Stack<'_>, next: *const Return, returned: bool, regs
         let Some((mut ret, held)) = stack.pop() else {
             return;
         };
+        Event::Return.note_if_wanted();
         if let (true, Some(probe)) = (returned, held.probe()) {
             run_consumers(&mut ret, probe, regs);
         }

@@ -70,7 +70,9 @@ use crate::{
         Record,
         SlotId,
         Stepper, //
-    }, //
+    },
+    stats::Event,
+    trace, //
 };
 
 const SLOTS_PER_PAGE: usize = PAGE_SIZE / SLOT_BYTES;
@@ -266,6 +268,7 @@ impl Area {
                 let (page, record) = self.slot(slot).ok_or(ENOMEM)?;
                 arch::write_code(&page.page, Self::vaddr(page, slot), as_bytes(ixol));
                 record.publish(ixol);
+                Event::SlotFilled.note();
                 slot
             }
         };
@@ -316,6 +319,8 @@ impl Area {
             };
             if let Some((_, record)) = self.slot(slot) {
                 if record.reclaim(slot, book.steppers.iter().map(|stepper| &**stepper)) {
+                    Event::SlotReclaimed.note();
+                    trace::slot_reclaimed(slot.index());
                     return Ok(slot);
                 }
             }
@@ -514,7 +519,9 @@ pub(crate) unsafe fn destroy(mm: &Mm) {
     let area = field(mm).load(Acquire).cast::<Area>();
     if !area.is_null() {
         // SAFETY: `create()` left the address space a reference, which is given up here.
-        drop(unsafe { Arc::from_raw(area) });
+        let area = unsafe { Arc::from_raw(area) };
+        // Slot 0 is not one that was filled.
+        Event::SlotFreed.note_many(area.book.lock().filled - 1);
     }
 }
 
