@@ -452,6 +452,11 @@ __rust_helper void rust_helper_init_and_schedule_work(struct work_struct *work,
 	schedule_work(work);
 }
 
+__rust_helper long rust_helper_work_on_cpu(int cpu, long (*fn)(void *), void *arg)
+{
+	return work_on_cpu(cpu, fn, arg);
+}
+
 __rust_helper struct page *
 rust_helper_read_mapping_page(struct address_space *mapping, pgoff_t index,
 			      struct file *file)

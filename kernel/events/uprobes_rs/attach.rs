@@ -10,11 +10,20 @@
 
 use core::{
     mem,
-    ptr::NonNull, //
+    ptr::{
+        self,
+        NonNull, //
+    },
 };
 
 use kernel::{
     bindings,
+    error::to_result,
+    ffi::{
+        c_int,
+        c_long,
+        c_void, //
+    },
     mm::{
         Mm,
         MmWithUser, //
@@ -23,6 +32,10 @@ use kernel::{
     sync::{
         aref::ARef,
         srcu_fast_updown::Domain, //
+    },
+    time::{
+        delay::fsleep,
+        Delta, //
     }, //
 };
 
@@ -137,7 +150,7 @@ pub(crate) unsafe fn unregister_nosync(probe: ProbeRef, uc: *mut bindings::uprob
         // SAFETY: By the function's contract the consumer is listed.
         unsafe { probe.consumers().del(uc) };
         // SAFETY: The inode is kept until the caller is told that we are done.
-        unsafe { visit(&probe, Job::Remove) }
+        unsafe { remove_all(&probe) }
     };
     match result {
         Ok(()) => probe.drop_registration(),
@@ -264,6 +277,58 @@ unsafe fn visit(probe: &Probe, job: Job<'_>) -> Result {
     // fork has to wait for those to be taken apart.
     drop(fork);
     result
+}
+
+/// Removes the breakpoints that no consumer wants any more. May sleep.
+///
+/// Nobody could do it later: the caller is about to give up the inode. So if it fails for a reason
+/// that will pass, a worker of the kernel does it in place of the current task. That is because a
+/// task that is being killed cannot read in what was swapped out. It also has the time to wait for
+/// memory.
+///
+/// # Safety
+///
+/// As for [`visit`].
+unsafe fn remove_all(probe: &Probe) -> Result {
+    // SAFETY: By the function's contract.
+    let result = unsafe { visit(probe, Job::Remove) };
+    match result {
+        Err(error) if breakpoint::will_pass(error) => {
+            let probe = ptr::from_ref(probe).cast_mut().cast();
+            // SAFETY: The probe stays, and the lock is held, until the worker is done, which does
+            // not take that lock.
+            let errno = unsafe {
+                let cpu = bindings::raw_smp_processor_id() as c_int;
+                bindings::work_on_cpu(cpu, Some(remove_patiently), probe)
+            };
+            to_result(errno as c_int)
+        }
+        result => result,
+    }
+}
+
+/// How often a removal is tried again that finds no memory, and what is waited in between.
+const ATTEMPTS: usize = 100;
+const PAUSE: Delta = Delta::from_millis(100);
+
+/// Does what [`remove_all`] wants, in a worker; returns 0 or a negative errno.
+///
+/// # Safety
+///
+/// `probe` must be a [`Probe`] for which [`visit`] may be called.
+unsafe extern "C" fn remove_patiently(probe: *mut c_void) -> c_long {
+    // SAFETY: By the function's contract.
+    let probe = unsafe { &*probe.cast::<Probe>() };
+    let mut result = Ok(());
+    for _ in 0..ATTEMPTS {
+        // SAFETY: By the function's contract.
+        result = unsafe { visit(probe, Job::Remove) };
+        if result != Err(ENOMEM) {
+            break;
+        }
+        fsleep(PAUSE);
+    }
+    result.map_or_else(|error| error.to_errno() as c_long, |()| 0)
 }
 
 /// Where a probe's instruction is, or was a moment ago.

@@ -87,6 +87,12 @@ pub(crate) fn remove(probe: &Probe, vma: &LockedVma<'_>, vaddr: usize) -> Result
     }
 }
 
+/// Is this for want of memory, or because the current task is being killed, and could be done later
+/// or by somebody else?
+pub(crate) fn will_pass(error: Error) -> bool {
+    error == ENOMEM || error == EINTR
+}
+
 /// Writes `nbytes` of instruction if `verify` says so; see `uprobe_write()` in C. May sleep.
 ///
 /// # Safety
@@ -231,7 +237,9 @@ impl Patch<'_> {
             if mem::take(&mut has_counter) {
                 counted = match refctr::Change::make(probe, self.vma, self.purpose) {
                     Ok(change) => Some(change),
-                    Err(error) if self.purpose == Purpose::Install => return Err(error),
+                    Err(error) if self.purpose == Purpose::Install || will_pass(error) => {
+                        return Err(error);
+                    }
                     // It has been logged. A breakpoint that stays, and a probe that has to stay
                     // with it, would be worse than a counter that is wrong already.
                     Err(_) => None,

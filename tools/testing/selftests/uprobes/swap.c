@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/swap.h>
+#include <sys/wait.h>
 
 #include "kselftest_harness.h"
 #include "uprobe_test.h"
@@ -15,6 +16,9 @@
 #define VALUE		99
 #define RX		(PROT_READ | PROT_EXEC)
 #define SWAP_PAGES	512
+/* Pages of code, each with its probe, and one of data. */
+#define PAGES		64
+#define COUNTER		(PAGES * PAGE + 0x100)
 
 FIXTURE(swap)
 {
@@ -61,9 +65,10 @@ FIXTURE_SETUP(swap)
 
 	if (!swap_on(self->swap_file))
 		SKIP(return, "no swap in this folder");
-	self->fd = code_file(1);
-	code_write(self->fd, PROBED, code, arch_code_stepped(code, VALUE));
-	self->map = code_map(self->fd, 1, RX);
+	self->fd = code_file(PAGES + 1);
+	for (int i = 0; i < PAGES; i++)
+		code_write(self->fd, i * PAGE + PROBED, code, arch_code_stepped(code, VALUE));
+	self->map = code_map(self->fd, PAGES, RX);
 }
 
 FIXTURE_TEARDOWN(swap)
@@ -137,6 +142,79 @@ TEST_F(swap, attached_while_out)
 	EXPECT_EQ(VALUE, code_call(self->map + PROBED));
 	EXPECT_EQ(1, hits(probe));
 	EXPECT_EQ(1, self->map[PAGE - 1]);
+}
+
+TEST_F(swap, counter_comes_back)
+{
+	struct probe_spec spec = {
+		.place = place_in_fd(self->fd, PROBED),
+		.ref_ctr_offset = COUNTER,
+		.cpu = -1,
+	};
+	char *data = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE, self->fd,
+			  COUNTER & -PAGE);
+	volatile short *counter = (short *)(data + COUNTER % PAGE);
+
+	ASSERT_NE(MAP_FAILED, data);
+	for (int i = 0; i < 3; i++) {
+		int probe;
+
+		*counter = 5;
+		ASSERT_TRUE(swap_out(data));
+		probe = probe_open(&spec);
+		ASSERT_GE(probe, 0);
+		ASSERT_TRUE(swap_out(data));
+		EXPECT_EQ(VALUE, code_call(self->map + PROBED));
+		close(probe);
+		EXPECT_EQ(5, *counter);
+	}
+}
+
+static void disable_and_be_killed(struct trace_counter *counter, int ready)
+{
+	if (write(ready, "", 1) == 1)
+		trace_disable(counter);
+	pause();
+}
+
+/* Who is being killed cannot read a page in; his breakpoints go all the same. */
+TEST_F(swap, detached_by_one_who_is_killed)
+{
+	struct trace_counter counter;
+	int ready[2], calls = 0;
+	char byte;
+
+	if (!implementation_is_rust())
+		SKIP(return, "the C implementation leaks the probes");
+	/* A page that waits in a queue of another CPU would not be swapped out. */
+	run_on_cpu0();
+	ASSERT_EQ(0, pipe(ready));
+	ASSERT_EQ(0, trace_create(&counter, "swap", PROBE_ENTRY));
+	for (int i = 0; i < PAGES; i++)
+		ASSERT_EQ(0, trace_add(&counter, place_in_fd(self->fd, i * PAGE + PROBED)));
+	for (int round = 0; round < 6; round++) {
+		pid_t pid;
+
+		ASSERT_EQ(0, trace_enable(&counter));
+		for (int i = 0; i < PAGES; i++)
+			ASSERT_EQ(VALUE, code_call(self->map + i * PAGE + PROBED));
+		calls += PAGES;
+		for (int i = 0; i < PAGES; i++)
+			ASSERT_TRUE(swap_out(self->map + i * PAGE));
+		pid = fork();
+		if (!pid)
+			disable_and_be_killed(&counter, ready[1]);
+		ASSERT_EQ(1, read(ready[0], &byte, 1));
+		usleep(500 << round);
+		ASSERT_EQ(0, kill(pid, SIGKILL));
+		ASSERT_EQ(pid, waitpid(pid, NULL, 0));
+		for (int i = 0; i < PAGES; i++) {
+			ASSERT_FALSE(arch_is_breakpoint(self->map + i * PAGE + PROBED));
+			ASSERT_EQ(VALUE, code_call(self->map + i * PAGE + PROBED));
+		}
+		EXPECT_EQ(calls, trace_hits(&counter));
+	}
+	trace_destroy(&counter);
 }
 
 TEST_HARNESS_MAIN
