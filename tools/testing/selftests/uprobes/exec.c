@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 
 #include "kselftest_harness.h"
+#include "missing_page.h"
 #include "uprobe_test.h"
 
 #define NEW_IMAGE	"--new-image"
@@ -121,6 +122,42 @@ TEST_F(exec, beside_threads)
 	for (int i = 1; i <= 3; i++) {
 		ASSERT_EQ(0, run_in_child(exec_amid_threads, NULL));
 		EXPECT_EQ(((PENDING_THREADS + 1) * 10 + NEW_FRAMES + 1) * i, hits(self->entry));
+		EXPECT_EQ((NEW_FRAMES + 1) * i, hits(self->ret));
+	}
+}
+
+static int missing_fd;
+static long *missing;
+
+static void *load_missing(void *unused)
+{
+	return (void *)load(missing);
+}
+
+static void exec_amid_a_step(void *unused)
+{
+	pthread_t thread;
+
+	missing_fd = missing_page_make(&missing);
+	pthread_create(&thread, NULL, load_missing, NULL);
+	if (missing_page_wait(missing_fd))
+		_exit(101);
+	exec_here(NULL);
+}
+
+/* The slot goes with a thread in it. */
+TEST_F(exec, beside_a_step)
+{
+	int probe = probe_cpu0(load, PROBE_ENTRY);
+	int fd = missing_page_make(&missing);
+
+	if (fd == -ENOSYS)
+		SKIP(return, "no userfaultfd");
+	close(fd);
+	ASSERT_GE(probe, 0);
+	for (int i = 1; i <= 3; i++) {
+		ASSERT_EQ(0, run_in_child(exec_amid_a_step, NULL));
+		EXPECT_EQ(i, hits(probe));
 		EXPECT_EQ((NEW_FRAMES + 1) * i, hits(self->ret));
 	}
 }
