@@ -46,6 +46,8 @@ pub(crate) struct Facts {
     pub(crate) qemu_machine: &'static [&'static str],
     /// Serial console as the kernel calls it.
     pub(crate) console: &'static str,
+    /// Added to the kernel's command line.
+    pub(crate) kernel_options: &'static str,
     /// How the kernel's symbols begin at which an interrupt comes in.
     pub(crate) interrupts: &'static [&'static str],
 }
@@ -61,6 +63,8 @@ const X86_64: Facts = Facts {
     qemu_package: "qemu-system-x86",
     qemu_machine: &["-machine", "q35,accel=tcg", "-cpu", "max"],
     console: "ttyS0",
+    // On a busy host, timers may come too late for the kernel to believe in them.
+    kernel_options: "no_timer_check",
     interrupts: &[
         "asm_sysvec_",
         "asm_common_interrupt",
@@ -80,6 +84,7 @@ const ARM64: Facts = Facts {
     qemu_package: "qemu-system-arm",
     qemu_machine: &["-machine", "virt,accel=tcg", "-cpu", "max,pauth-impdef=on"],
     console: "ttyAMA0",
+    kernel_options: "",
     interrupts: &["el0t_64_irq", "el0t_64_fiq", "el1h_64_irq", "el1h_64_fiq"],
 };
 

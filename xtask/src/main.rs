@@ -22,6 +22,7 @@ mod patches;
 mod pins;
 mod project;
 mod source;
+mod stress;
 mod suite;
 mod toolchain;
 mod trust;
@@ -41,6 +42,7 @@ use std::{
     path::{Path, PathBuf},
     process::ExitCode,
 };
+use stress::Order;
 use suite::{Bench, runner};
 
 #[derive(Parser)]
@@ -153,6 +155,17 @@ enum Command {
     },
     /// Measure Rust beside C: a table, JSON and pictures
     Bench(Measured),
+    /// Stress uprobes, and account for every hit
+    Stress {
+        #[command(flatten)]
+        target: Target,
+        /// Hits of the probes that stay attached, at least
+        #[arg(long, default_value_t = 1_000_000)]
+        hits: u64,
+        /// Makes all who work in it do the same again
+        #[arg(long)]
+        seed: Option<u64>,
+    },
     /// Count what has to be trusted: unsafe Rust, and C
     Trust,
 }
@@ -177,6 +190,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Image(target) => image(target),
         Command::Trust => trust(),
         Command::Bench(chosen) => bench(&chosen),
+        Command::Stress { target, hits, seed } => stress(target, &Order { hits, seed }),
         Command::Exec {
             target,
             limit,
@@ -193,6 +207,12 @@ fn run(command: Command) -> Result<ExitCode> {
 fn trace(target: Target) -> Result<ExitCode> {
     let project = Project::open(target.arch, target.as_built)?;
     Ok(exit_code(demo::run(&project, target.imp, target.flavour)?))
+}
+
+fn stress(target: Target, order: &Order) -> Result<ExitCode> {
+    let project = Project::open(target.arch, target.as_built)?;
+    let good = stress::run(&project, target.imp, target.flavour, order)?;
+    Ok(exit_code(good))
 }
 
 fn test(target: Tested, names: &[String]) -> Result<ExitCode> {

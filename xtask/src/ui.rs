@@ -25,6 +25,38 @@ pub(crate) fn step<T>(name: &str, work: impl FnOnce() -> Result<T>) -> Result<T>
     result.with_context(|| name.to_owned())
 }
 
+/// Runs `work`, of which `done` knows how much of `total` is done, and shows it as one step.
+pub(crate) fn progress<T>(
+    name: &str,
+    total: u64,
+    done: impl Fn() -> u64 + Sync,
+    work: impl FnOnce() -> Result<T>,
+) -> Result<T> {
+    if !stderr().is_terminal() {
+        return step(name, work);
+    }
+    let bar = ProgressBar::new(total).with_message(name.to_owned());
+    if let Ok(style) = ProgressStyle::with_template(BAR) {
+        bar.set_style(style);
+    }
+    let (stop, stopped) = channel::<()>();
+    let update = || bar.set_position(done());
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let (often, stopped) = (Duration::from_millis(500), stopped);
+            while stopped.recv_timeout(often) == Err(RecvTimeoutError::Timeout) {
+                update();
+            }
+        });
+        let result = work();
+        drop(stop);
+        bar.finish_and_clear();
+        result.with_context(|| name.to_owned())
+    })
+}
+
+const BAR: &str = "running {msg} {wide_bar} {human_pos} of {human_len}, {elapsed}";
+
 pub(crate) fn note(text: &str) {
     eprintln!("   note {text}");
 }

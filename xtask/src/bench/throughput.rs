@@ -77,8 +77,9 @@ fn parse(output: &str) -> Result<Vec<(String, Vec<f64>)>> {
         let Some((_, rest)) = line.split_once("hits ") else {
             continue;
         };
-        let seconds = line.starts_with("Iter") && !line.contains("Iter  -");
-        if let (true, Some((_, values))) = (seconds, rows.last_mut()) {
+        // The first second is for warming up.
+        let counts = line.starts_with("Iter") && !line.starts_with("Iter   0");
+        if let (true, Some((_, values))) = (counts, rows.last_mut()) {
             let (number, _) = rest.split_once("M/s").context(line.to_owned())?;
             values.push(number.trim().parse().context(line.to_owned())?);
         }
@@ -105,7 +106,7 @@ mod tests {
             Iter   1 (-1.1us): hits    0.700M/s (  0.700M/prod), drops    0.000M/s\n\
             Summary: hits    0.705 ± 0.003M/s (  0.705M/prod), drops    0.000 ± 0.000M/s\n";
         let rows = parse(output).unwrap();
-        assert_eq!(rows, [("trig-uprobe-nop".to_owned(), vec![0.707, 0.700])]);
+        assert_eq!(rows, [("trig-uprobe-nop".to_owned(), vec![0.700])]);
         assert!(parse("row trig-uprobe-nop\nfailed\n").is_err());
     }
 }

@@ -141,8 +141,8 @@ impl Machine<'_> {
             self.scratch.join("results").display()
         );
         let options = format!(
-            "console={} root=/dev/vda rw init=/disk-init panic=-1 oops=panic net.ifnames=0 {}",
-            facts.console, self.job.kernel_options
+            "console={} root=/dev/vda rw init=/disk-init panic=-1 oops=panic net.ifnames=0 {} {}",
+            facts.console, facts.kernel_options, self.job.kernel_options
         );
         Cmd::new(facts.qemu)
             .args(facts.qemu_machine)

@@ -4,7 +4,7 @@
 
 use super::{
     Suite, bench::BenchSuite, clippy::Clippy, host::Host, host::Style, image::Image, kunit::Kunit,
-    overlay::OverlaySuite, selftests::Selftests, trace::Trace, upstream::Upstream,
+    overlay::OverlaySuite, selftests::Selftests, stress::Stress, trace::Trace, upstream::Upstream,
 };
 
 pub(crate) fn all() -> Vec<Box<dyn Suite>> {
@@ -15,6 +15,7 @@ pub(crate) fn all() -> Vec<Box<dyn Suite>> {
         Box::new(Image),
         Box::new(Kunit),
         Box::new(Selftests),
+        Box::new(Stress),
         Box::new(Trace),
         Box::new(BenchSuite),
         Box::new(Upstream),

@@ -47,7 +47,10 @@ fn boots(bench: &Bench, kernel: &Kernel, initramfs: &Path) -> Result<()> {
     let facts = kernel.variant.arch.facts();
     let name = kernel.variant.name();
     let log = bench.project.cache.log(&format!("image-{name}"));
-    let options = format!("console={} panic=-1", facts.console);
+    let options = format!(
+        "console={} panic=-1 {}",
+        facts.console, facts.kernel_options
+    );
     let run = || {
         Cmd::new("timeout")
             .args([TIME_LIMIT, facts.qemu])

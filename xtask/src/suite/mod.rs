@@ -24,6 +24,7 @@ mod kunit;
 mod overlay;
 pub(crate) mod runner;
 mod selftests;
+mod stress;
 pub(crate) mod tap;
 mod trace;
 pub(crate) mod upstream;

@@ -67,7 +67,7 @@ fn report(suite: &dyn Suite, bench: &Bench) -> Report {
     }
 }
 
-fn line(case: &Case) -> String {
+pub(crate) fn line(case: &Case) -> String {
     let name = &case.name;
     match &case.outcome {
         Outcome::Pass => format!("  pass  {name}"),

@@ -2,8 +2,8 @@
 
 //! The figures as a page of the kernel's documentation, with its pictures.
 
-use super::{Report, table};
-use crate::cache;
+use super::{About, Report, parts, picture, table};
+use crate::{bench::row::Row, cache};
 use anyhow::Result;
 use std::path::Path;
 
@@ -28,29 +28,45 @@ pub(super) fn write(report: &Report, repo: &Path) -> Result<()> {
     }
     for (about, rows) in report.sections() {
         let picture = format!("{PAGE}-{}.svg", about.name);
-        let svg = super::picture::draw(about.about, &rows)?;
+        let svg = picture::draw(about.about, &rows)?;
         cache::write_atomically(&folder.join(&picture), svg.as_bytes())?;
-        let line = "=".repeat(about.name.len());
-        page += &format!(
-            "\n{}\n{line}\n\n{}\n\n.. kernel-figure:: {picture}\n   :alt: {1}\n\n{}",
-            about.name,
-            about.about,
-            csv(&rows)
-        );
+        page += &section(about, &rows, &picture);
     }
     page += &format!("\n{}\n", report.summary());
     cache::write_atomically(&folder.join(format!("{PAGE}.rst")), page.as_bytes())
 }
 
-fn csv(rows: &[&super::Row]) -> String {
-    let line = |cells: &[String]| {
-        let quoted: Vec<String> = cells.iter().map(|cell| format!("\"{cell}\"")).collect();
-        quoted.join(", ")
-    };
-    let header = table::HEADER.map(str::to_owned);
-    let mut text = format!(".. csv-table::\n   :header: {}\n\n", line(&header));
-    for row in rows {
-        text += &format!("   {}\n", line(&table::cells(row)));
+fn section(about: &About, rows: &[&Row], picture: &str) -> String {
+    let cells = rows.iter().map(|row| table::cells(row));
+    let mut text = format!(
+        "\n{}\n{}\n\n{}\n\n.. kernel-figure:: {picture}\n   :alt: {2}\n\n{}",
+        about.name,
+        "=".repeat(about.name.len()),
+        about.about,
+        csv(table::HEADER, cells)
+    );
+    // The other rows have much the same parts; a run of one's own shows them all.
+    if let Some(row) = rows.iter().find(|row| !row.parts.is_empty()) {
+        let lines = parts::lines(&row.parts).into_iter();
+        text += &format!(
+            "\n{} on {}, {}:\n\n{}",
+            row.name,
+            row.arch,
+            row.unit,
+            csv(parts::HEADER, lines)
+        );
+    }
+    text
+}
+
+fn csv<const N: usize>(header: [&str; N], lines: impl Iterator<Item = [String; N]>) -> String {
+    let quoted = |cells: [String; N]| cells.map(|cell| format!("\"{cell}\"")).join(", ");
+    let mut text = format!(
+        ".. csv-table::\n   :header: {}\n\n",
+        quoted(header.map(str::to_owned))
+    );
+    for cells in lines {
+        text += &format!("   {}\n", quoted(cells));
     }
     text
 }

@@ -11,6 +11,8 @@ use comfy_table::{
 /// What matters is among the first; the rest of a row is one line.
 const SHOWN: usize = 40;
 
+pub(super) const HEADER: [&str; 3] = ["where", "C", "Rust"];
+
 /// The rows in which a reader looks for what is wrong.
 pub(super) fn terminal(rows: &[&Row]) -> String {
     let missed = rows
@@ -42,22 +44,29 @@ fn with_parts<'a>(rows: impl Iterator<Item = &'a &'a Row>) -> impl Iterator<Item
 
 fn table(parts: &[Part]) -> Table {
     let mut table = Table::new();
-    table.set_header(["where", "C", "Rust"]);
+    table.set_header(HEADER);
     for index in 1..=2 {
         if let Some(column) = table.column_mut(index) {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
+    table.add_rows(lines(parts));
+    table
+}
+
+/// The first of the parts, and the sum of the others.
+pub(super) fn lines(parts: &[Part]) -> Vec<[String; 3]> {
     let (shown, rest) = parts.split_at(parts.len().min(SHOWN));
-    for part in shown {
-        table.add_row(cells(&part.name, part.c, part.rust));
-    }
+    let mut lines: Vec<[String; 3]> = shown
+        .iter()
+        .map(|part| cells(&part.name, part.c, part.rust))
+        .collect();
     if !rest.is_empty() {
         let sum = |of: fn(&Part) -> f64| rest.iter().map(of).sum();
         let others = format!("{} others", rest.len());
-        table.add_row(cells(&others, sum(|part| part.c), sum(|part| part.rust)));
+        lines.push(cells(&others, sum(|part| part.c), sum(|part| part.rust)));
     }
-    table
+    lines
 }
 
 fn cells(name: &str, c: f64, rust: f64) -> [String; 3] {

@@ -19,6 +19,8 @@ long emulated(long x);
 /* First instruction single-stepped, and not the same; each returns @x + 1. */
 long stepped(long x);
 long stepped_b(long x);
+/* First instruction one that the kernel may make a call, elsewhere; returns @x. */
+long optimised(long x);
 
 /*
  * Calls itself @frames times below the first, calls @bottom(@arg) there unless

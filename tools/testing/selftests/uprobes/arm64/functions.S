@@ -33,6 +33,11 @@ function stepped_b
 	adds x0, x0, #1
 	ret
 
+function optimised
+	nop
+	mov x0, x0
+	ret
+
 .irp name, recurse, recurse_b
 function \name
 	nop
@@ -141,9 +146,11 @@ label guarded_start
 function \name\()_caller
 	bti c
 	stp x29, x30, [sp, #-16]!
+label \name\()_call
 	bl \name
 	\after
 	ldp x29, x30, [sp], #16
+label \name\()_return
 	ret
 function \name
 .endm

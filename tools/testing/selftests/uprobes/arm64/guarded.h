@@ -18,6 +18,9 @@ GUARDED(signed_a_combined);	/* paciasp ... retaa */
 GUARDED(signed_b_combined);	/* pacibsp ... retab */
 GUARDED(returns_by_branch);	/* bti c ... br x16 */
 
+/* Where the caller of landing_c() calls it, and where it returns itself. */
+extern const char landing_c_call[], landing_c_return[];
+
 extern char guarded_start[], guarded_end[];
 
 /*

@@ -33,6 +33,12 @@ function stepped_b
 	{disp32} lea 1(%rdi), %rax
 	ret
 
+/* nopw %cs:0(%rax,%rax), all ten bytes of it. */
+function optimised
+	.byte 0x66, 0x2e, 0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0
+	mov %rdi, %rax
+	ret
+
 .irp name, recurse, recurse_b
 function \name
 	push %rbp
