@@ -120,6 +120,8 @@ pub(crate) unsafe fn write(
             vaddr,
             bytes: slice::from_raw_parts(insn.cast(), usize::try_from(nbytes)?),
             purpose: Purpose::from_is_register(is_register),
+            // One step of several, and the architecture has no way back from between them.
+            may_be_killed: false,
         };
         (Probe::from_arch(auprobe), patch)
     };
@@ -154,6 +156,7 @@ pub(crate) unsafe fn write_opcode(
         vaddr,
         bytes: &bytes,
         purpose: Purpose::from_is_register(is_register),
+        may_be_killed: is_register,
     };
     patch.apply(probe, true, |page| Ok(verify_opcode(page, vaddr, opcode)))
 }
@@ -189,6 +192,8 @@ struct Patch<'a> {
     vaddr: usize,
     bytes: &'a [u8],
     purpose: Purpose,
+    /// Whether to give up if the task is being killed. A breakpoint that shall go must go.
+    may_be_killed: bool,
 }
 
 /// How an attempt to write has ended.
@@ -275,7 +280,12 @@ impl Patch<'_> {
         };
         match mapped {
             Some(page) => Ok(Some(page)),
-            None => UserPage::get(&self.vma, self.vaddr, access),
+            None => match UserPage::get(&self.vma, self.vaddr, access) {
+                Err(error) if error == EINTR && !self.may_be_killed => {
+                    UserPage::get_though_killed(&self.vma, self.vaddr, access).map(Some)
+                }
+                result => result,
+            },
         }
     }
 

@@ -84,6 +84,25 @@ impl Access {
         Self(bindings::FOLL_FORCE | bindings::FOLL_WRITE | bindings::FOLL_SPLIT_PMD);
 }
 
+impl Access {
+    /// How a page fault is told what the access is for.
+    fn fault_flags(self) -> u32 {
+        let write = if self.0 & bindings::FOLL_WRITE != 0 {
+            bindings::fault_flag_FAULT_FLAG_WRITE
+        } else {
+            0
+        };
+        bindings::fault_flag_FAULT_FLAG_REMOTE | write
+    }
+}
+
+/// What a page fault says if there is no page afterwards.
+const FAULT_FAILED: u32 = bindings::vm_fault_reason_VM_FAULT_OOM
+    | bindings::vm_fault_reason_VM_FAULT_SIGBUS
+    | bindings::vm_fault_reason_VM_FAULT_SIGSEGV
+    | bindings::vm_fault_reason_VM_FAULT_HWPOISON
+    | bindings::vm_fault_reason_VM_FAULT_HWPOISON_LARGE;
+
 /// A page that a process has mapped, or had a moment ago.
 ///
 /// # Invariants
@@ -109,6 +128,28 @@ impl UserPage {
         })?;
         // INVARIANT: The page was handed over with a reference.
         Ok(NonNull::new(page).map(Self))
+    }
+
+    /// The same for a task that is being killed, for which `get()` does nothing but say `EINTR`.
+    /// May sleep.
+    pub(crate) fn get_though_killed(
+        vma: &LockedVma<'_>,
+        vaddr: usize,
+        access: Access,
+    ) -> Result<Self> {
+        // SAFETY: `mmap_lock` is held, and is not released, because a retry is not allowed.
+        let fault = unsafe {
+            bindings::handle_mm_fault(
+                vma.as_ptr(),
+                page_start(vaddr),
+                access.fault_flags(),
+                ptr::null_mut(),
+            )
+        };
+        if fault & FAULT_FAILED != 0 {
+            return Err(EFAULT);
+        }
+        Self::mapped(vma, vaddr).ok_or(EFAULT)
     }
 
     /// The page that is mapped at `vaddr`, if there is one right now. Nobody can tell that it was
