@@ -271,4 +271,38 @@ TEST(tracer_at_work)
 	}
 }
 
+/* Makes a call of the probe at once, in a page that it shares with its parent. */
+static void call_optimised(void)
+{
+	for (;;)
+		optimised(1);
+}
+
+/*
+ * C warns, and makes no call of the probe any more in any process, if the one
+ * that does it is killed meanwhile.
+ */
+TEST(killed_while_optimising)
+{
+	int probe;
+
+	if (!implementation_is_rust())
+		SKIP(return, "the C implementation warns");
+	probe = probe_cpu0(optimised, PROBE_ENTRY);
+	ASSERT_GE(probe, 0);
+	for (int i = 0; i < 300; i++) {
+		pid_t pid = fork();
+		int status;
+
+		if (!pid)
+			call_optimised();
+		usleep(i * 7 % 300);
+		ASSERT_EQ(0, kill(pid, SIGKILL));
+		ASSERT_EQ(pid, waitpid(pid, &status, 0));
+		ASSERT_TRUE(WIFSIGNALED(status));
+	}
+	close(probe);
+	EXPECT_FALSE(arch_is_breakpoint(optimised));
+}
+
 TEST_HARNESS_MAIN
