@@ -13,7 +13,7 @@
 #include "signals.h"
 
 #define THREADS			2
-#define CALLS_PER_ATTACH	50
+#define CALLS_PER_ATTACH	100
 
 /* Calls are fast, and attaching is slow. There shall be some of it, however fast. */
 static void let_others_keep_up(void)

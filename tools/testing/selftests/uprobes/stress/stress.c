@@ -23,6 +23,7 @@
 #include "run.h"
 #include "signals.h"
 #include "spawn.h"
+#include "victims.h"
 
 #define HITS		100000
 /* Fills caches and pools, so that what grows afterwards is lost. */
@@ -117,6 +118,7 @@ int main(int argc, char **argv)
 	accounts_init();
 	code_init();
 	signals_init();
+	victims_init();
 	ksft_print_header();
 	ksft_set_plan(CHECKS);
 	ksft_print_msg("seed %llu, %llu hits\n", (unsigned long long)options.seed,

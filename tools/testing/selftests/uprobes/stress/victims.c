@@ -11,15 +11,19 @@
 #include "spawn.h"
 #include "victims.h"
 
-/*
- * Not what x86 makes a call: if it is killed while it does, its code warns, in
- * every implementation.
- */
+static bool may_be_optimised;
+
+/* With C the kernel warns if who makes a call of a probe is killed meanwhile. */
+void victims_init(void)
+{
+	may_be_optimised = implementation_is_rust();
+}
+
 static enum function any_victims_function(struct rng *rng)
 {
 	enum function function = any_function(rng);
 
-	return function == F_OPTIMISED ? F_EMULATED : function;
+	return function == F_OPTIMISED && !may_be_optimised ? F_EMULATED : function;
 }
 
 static void __attribute__((noreturn)) be_victim(struct rng *rng)

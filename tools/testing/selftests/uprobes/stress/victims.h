@@ -7,6 +7,8 @@
 
 #include "rng.h"
 
+/* Before the kernel has said so much that it has forgotten what it is. */
+void victims_init(void);
 void spawn_victim(struct rng *rng);
 
 #endif
