@@ -27,7 +27,7 @@ pub(crate) const IXOL_BYTES: usize = bindings::UPROBE_IXOL_BYTES;
 /// Bytes that are copied from the file for the architecture to analyse.
 pub(crate) const INSN_BYTES: usize = bindings::UPROBE_INSN_BYTES;
 /// Distance between two slots of the out-of-line area.
-pub(crate) const SLOT_BYTES: usize = bindings::UPROBE_XOL_SLOT_BYTES as usize;
+pub(crate) const SLOT_BYTES: usize = bindings::UPROBES_XOL_SLOT_BYTES;
 
 /// The user registers of the current task, as the trap saved them.
 ///

@@ -89,6 +89,7 @@ int uprobes_list_show(struct seq_file *m, void *v);
 const vm_flags_t RUST_CONST_HELPER_UPROBES_VM_SEALED_SYSMAP = VM_SEALED_SYSMAP;
 const size_t RUST_CONST_HELPER_UPROBE_INSN_BYTES = sizeof(((struct arch_uprobe *)0)->insn);
 const size_t RUST_CONST_HELPER_UPROBE_IXOL_BYTES = sizeof(((struct arch_uprobe *)0)->ixol);
+const size_t RUST_CONST_HELPER_UPROBES_XOL_SLOT_BYTES = UPROBE_XOL_SLOT_BYTES;
 const uprobe_opcode_t RUST_CONST_HELPER_UPROBES_SWBP_INSN = UPROBE_SWBP_INSN;
 const size_t RUST_CONST_HELPER_UPROBES_SWBP_INSN_SIZE = UPROBE_SWBP_INSN_SIZE;
 #endif
