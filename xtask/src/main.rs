@@ -11,6 +11,7 @@ mod arch;
 mod bench;
 mod cache;
 mod cmd;
+mod debian;
 mod demo;
 mod edits;
 mod guest;

@@ -11,11 +11,12 @@ mod qemu;
 mod root;
 
 use crate::{
+    arch::Arch,
     cache::{self, Cache},
     cmd::Cmd,
     kernel::Kernel,
 };
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -106,6 +107,11 @@ impl Job {
         self.show = true;
         self
     }
+
+    /// Where `what` of this job's guest is kept.
+    pub(crate) fn log(&self, cache: &Cache, arch: Arch, what: &str) -> PathBuf {
+        cache.log(&format!("{}-{arch}-{what}", self.name))
+    }
 }
 
 impl Ran {
@@ -118,12 +124,13 @@ impl Ran {
 impl Guest {
     pub(crate) fn run(&self, kernel: &Kernel, job: &Job) -> Result<Ran> {
         // Two guests with one name would write into, and read, the same logs.
-        let _logs = self.cache.lock(&format!("logs of {}", job.name))?;
+        let arch = kernel.variant.arch;
+        let _logs = self.cache.lock(&format!("logs of {} {arch}", job.name))?;
         // What an earlier one left must not pass for what this one says.
         for what in ["console", "output"] {
-            cache::remove(&self.cache.log(&format!("{}-{what}", job.name)))?;
+            cache::remove(&job.log(&self.cache, arch, what))?;
         }
-        let scratch = self.scratch(job)?;
+        let scratch = self.scratch(kernel, job)?;
         let machine = self.machine(kernel, job, scratch.path());
         let logs = machine.logs();
         machine.run(job)?;
@@ -149,8 +156,20 @@ impl Guest {
 
     /// Gives the terminal to a shell in the guest.
     pub(crate) fn shell(&self, kernel: &Kernel, job: &Job) -> Result<()> {
-        let scratch = self.scratch(job)?;
+        let scratch = self.scratch(kernel, job)?;
         self.machine(kernel, job, scratch.path()).attach()
+    }
+
+    /// Copies one file out of the root file system.
+    pub(crate) fn take(&self, file: &str, to: &Path) -> Result<()> {
+        Cmd::new("debugfs")
+            .arg("-R")
+            .arg(format!("dump -p {file} {}", to.display()))
+            .arg(&self.root)
+            .run(&self.cache.log("guest-take"))?;
+        // It does not fail whatever it finds.
+        ensure!(to.is_file(), "the guest's root has no {file}");
+        Ok(())
     }
 
     fn machine<'a>(
@@ -169,9 +188,9 @@ impl Guest {
     }
 
     /// A folder with the guest's disk `/disk` and the shared `/results`.
-    fn scratch(&self, job: &Job) -> Result<tempfile::TempDir> {
+    fn scratch(&self, kernel: &Kernel, job: &Job) -> Result<tempfile::TempDir> {
         let scratch = self.cache.temp_dir()?;
-        let log = self.cache.log(&format!("{}-disk", job.name));
+        let log = job.log(&self.cache, kernel.variant.arch, "disk");
         let staged = scratch.path().join("staged");
         cache::make_dir(&scratch.path().join("results"))?;
         cache::make_dir(&staged.join("guest"))?;

@@ -55,7 +55,7 @@ pub(super) struct Logs {
 
 impl Machine<'_> {
     pub(super) fn logs(&self) -> Logs {
-        let log = |what| self.cache.log(&format!("{}-{what}", self.job.name));
+        let log = |what| self.job.log(self.cache, self.kernel.variant.arch, what);
         Logs {
             console: log("console"),
             output: log("output"),

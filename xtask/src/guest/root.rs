@@ -4,18 +4,24 @@
 //!
 //! Its release and tools are pinned, so that the guest is the same on every
 //! host. It holds nothing of this project's but the first step of its start.
+//! Its packages are unpacked, not installed: the host need not be able to run
+//! programs of the guest's architecture.
 
 use crate::{
-    apt::{self, Apt},
+    apt::Apt,
     arch::Arch,
     cache::{self, Cache},
     cmd::Cmd,
-    host,
-    pins::Pins,
+    debian,
+    pins::{Guest, Pins},
     ui,
 };
-use anyhow::{Context, Result, ensure};
-use std::path::{Path, PathBuf};
+use anyhow::{Context, Result};
+use std::{
+    fs,
+    os::unix::fs::symlink,
+    path::{Path, PathBuf},
+};
 
 /// Mounts the disk that the rest of the guest's start is on.
 const FIRST_STEP: &str = "#!/bin/sh\n\
@@ -24,70 +30,59 @@ const FIRST_STEP: &str = "#!/bin/sh\n\
     mount /dev/vdb /disk\n\
     exec /disk/guest/init.sh\n";
 
+/// Everything that a Debian system cannot be without.
+const ESSENTIAL: &str = "?essential";
+
+/// Where `base-passwd` has what its script makes the users and groups of.
+const USERS: &str = "usr/share/base-passwd";
+
 const SIZE: &str = "2G";
+
+/// What the image is made of beside the pins.
+const RECIPE: &str = include_str!("root.rs");
 
 /// The image for `arch`, made unless it was made from the same pins.
 pub(crate) fn root(cache: &Cache, pins: &Pins, apt: Option<&Apt>, arch: Arch) -> Result<PathBuf> {
     let guest = &pins.guest;
-    let packages = [guest.pinned.clone(), guest.packages.clone()]
-        .concat()
-        .join(",");
-    let key = format!("{} {packages} {SIZE}\n{FIRST_STEP}", guest.suite);
+    let key = format!("{} {}\n{RECIPE}", guest.suite, packages(guest).join(" "));
     cache.produce(&format!("guest/root-{arch}.img"), &key, |made| {
-        ensure!(
-            host::is_root()?,
-            "the guest's root file system can only be made by root"
-        );
-        let apt = apt.context("the guest's root file system is made with mmdebstrap and apt")?;
-        ui::step(
-            &format!("make the guest's root file system ({})", guest.suite),
-            || make(cache, pins, apt, arch, &packages, made),
-        )
+        let title = format!("make the guest's root file system ({} {arch})", guest.suite);
+        ui::step(&title, || {
+            let folder = made.with_extension("root");
+            let log = cache.log("guest-root");
+            debian::unpack(apt, guest, arch, &packages(guest), &folder, &log)?;
+            finish(&folder)?;
+            image(&folder, made, &log)?;
+            cache::remove(&folder)
+        })
     })
 }
 
-fn make(
-    cache: &Cache,
-    pins: &Pins,
-    apt: &Apt,
-    arch: Arch,
-    packages: &str,
-    made: &Path,
-) -> Result<()> {
-    let guest = &pins.guest;
-    let folder = made.with_extension("root");
-    let log = cache.log("guest-root");
-    let sources = apt.sources([&guest.suite, &guest.backports]);
-    let options = apt::transport_settings()?;
-    Cmd::new("mmdebstrap")
-        .args([
-            "--mode=root",
-            "--variant=essential",
-            "--skip=cleanup/reproducible",
-        ])
-        .arg(format!("--architectures={}", arch.facts().debian))
-        .arg(format!("--include={packages}"))
-        .args(options.iter().map(|option| format!("--aptopt={option}")))
-        .args(
-            [
-                "/usr/share/doc/*",
-                "/usr/share/man/*",
-                "/usr/share/locale/*",
-            ]
-            .map(|path| format!("--dpkgopt=path-exclude={path}")),
-        )
-        .arg(&guest.suite)
-        .arg(&folder)
-        .args(sources.lines())
-        .run(&log)?;
-    let first = folder.join("disk-init");
-    cache::write_atomically(&first, FIRST_STEP.as_bytes())?;
-    Cmd::new("chmod").arg("755").arg(&first).run(&log)?;
+fn packages(guest: &Guest) -> Vec<String> {
+    let mut packages = vec![ESSENTIAL.to_owned()];
+    packages.extend_from_slice(&guest.pinned);
+    packages.extend_from_slice(&guest.packages);
+    packages
+}
+
+/// Makes what the packages' scripts would have made, as far as guests use it.
+fn finish(root: &Path) -> Result<()> {
+    for list in ["passwd", "group"] {
+        let from = root.join(USERS).join(format!("{list}.master"));
+        fs::copy(&from, root.join("etc").join(list)).with_context(|| from.display().to_string())?;
+    }
+    symlink("gawk", root.join("usr/bin/awk")).context("no link to awk")?;
+    let first = root.join("disk-init");
+    fs::write(&first, FIRST_STEP).with_context(|| first.display().to_string())?;
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    fs::set_permissions(&first, mode).with_context(|| first.display().to_string())
+}
+
+fn image(folder: &Path, made: &Path, log: &Path) -> Result<()> {
     Cmd::new("mke2fs")
         .args(["-q", "-F", "-t", "ext4", "-d"])
-        .arg(&folder)
+        .arg(folder)
         .arg(made)
         .arg(SIZE)
-        .run(&log)?;
-    cache::remove(&folder)
+        .run(log)
 }

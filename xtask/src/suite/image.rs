@@ -12,12 +12,14 @@ use crate::{
     kernel::Kernel,
     ui,
 };
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use std::{fs, path::Path};
 
 const MARK: &str = "initramfs: user space runs";
 const TIME_LIMIT: &str = "60";
+/// Linked statically, and thus enough for an initramfs; where it is here and in the guest's root.
 const SHELL: &str = "/bin/busybox";
+const PACKAGED: &str = "/usr/bin/busybox";
 
 pub(crate) struct Image;
 
@@ -88,7 +90,8 @@ fn initramfs(bench: &Bench, folder: &Path) -> Result<std::path::PathBuf> {
     for part in ["bin", "proc", "dev"] {
         cache::make_dir(&root.join(part))?;
     }
-    fs::copy(SHELL, root.join("bin/busybox")).context(SHELL)?;
+    let shell = root.join("bin/busybox");
+    bench.guest()?.take(PACKAGED, &shell)?;
     let init = format!(
         "#!{SHELL} sh\n{SHELL} mount -t proc proc /proc\n\
          echo '{MARK}'\necho b >/proc/sysrq-trigger\n{SHELL} sleep 5\n"

@@ -104,7 +104,7 @@ impl Run<'_> {
             .folder(upstream::module(project, &self.bench.kernel(imp)?)?)
             .folder(list.path())
             .limit(self.plan.limit.into());
-        let log = project.cache.log(&format!("{}-output", job.name));
+        let log = job.log(&project.cache, project.arch, "output");
         match boot(self.bench, imp, &job) {
             Ok(ran) => {
                 cases.push(kernel_log("upstream", imp, &ran));
