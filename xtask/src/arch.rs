@@ -32,6 +32,8 @@ pub(crate) enum Flavour {
 pub(crate) struct Facts {
     /// Name in file names, and of the fragment in `xtask/config`.
     pub(crate) name: &'static str,
+    /// What `uname -m` says, and Rust.
+    pub(crate) machine: &'static str,
     /// `ARCH=` of the kernel's build.
     pub(crate) kernel_arch: &'static str,
     /// Target of `make` that gives the bootable image, and where it is then.
@@ -54,6 +56,7 @@ pub(crate) struct Facts {
 
 const X86_64: Facts = Facts {
     name: "x86_64",
+    machine: "x86_64",
     kernel_arch: "x86_64",
     image_target: "bzImage",
     image: "arch/x86/boot/bzImage",
@@ -75,6 +78,7 @@ const X86_64: Facts = Facts {
 
 const ARM64: Facts = Facts {
     name: "arm64",
+    machine: "aarch64",
     kernel_arch: "arm64",
     image_target: "Image",
     image: "arch/arm64/boot/Image",

@@ -29,6 +29,7 @@ mod toolchain;
 mod trust;
 mod ui;
 mod upstream;
+mod userland;
 mod worktree;
 
 use anyhow::Result;

@@ -62,6 +62,8 @@ pub(crate) struct Guest {
     /// `name=version` each.
     pub(crate) pinned: Vec<String>,
     pub(crate) packages: Vec<String>,
+    /// What programs for guests of another architecture than the host's are built from.
+    pub(crate) development: Vec<String>,
 }
 
 impl Pins {

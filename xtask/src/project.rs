@@ -15,6 +15,7 @@ use crate::{
     pins::Pins,
     source::Source,
     toolchain::Toolchain,
+    userland::Userland,
     worktree,
 };
 use anyhow::{Result, ensure};
@@ -125,6 +126,18 @@ impl Project {
             scripts: self.repo.join("xtask/guest"),
             root,
         })
+    }
+
+    /// The compiler for programs that run in guests.
+    pub(crate) fn userland(&self) -> Result<Userland<'_>> {
+        let _lock = self.cache.lock("guest")?;
+        Userland::get(
+            &self.cache,
+            &self.pins,
+            self.apt.as_ref(),
+            &self.toolchain,
+            self.arch,
+        )
     }
 
     fn builder(&self) -> Builder<'_> {

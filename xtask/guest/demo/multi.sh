@@ -9,7 +9,7 @@ cat >/tmp/child.sh <<SCRIPT
 bpftool link show | sed -n '/uprobe_multi/,\$p' >/tmp/links
 exec /disk/traced $calls
 SCRIPT
-run "bpftrace -q -e 'uprobe:/disk/traced:stage_* { @[usym(reg(\"ip\"))] = count(); }' -c 'sh /tmp/child.sh' >/tmp/multi.out"
+run "bpftrace -q -e 'uprobe:/disk/traced:stage_* { @[func] = count(); }' -c 'sh /tmp/child.sh' >/tmp/multi.out"
 run "cat /tmp/links"
 cat /tmp/multi.out
 links=$(grep -c 'uprobe_multi' /tmp/links)

@@ -10,7 +10,6 @@ mod table;
 use crate::{
     arch::{Flavour, Impl},
     cache,
-    cmd::Cmd,
     guest::{Guest, Job, Ran},
     kernel::Kernel,
     project::Project,
@@ -40,7 +39,7 @@ pub(crate) fn run(project: &Project, imp: Impl, flavour: Flavour) -> Result<bool
 pub(crate) fn trace(project: &Project, guest: &Guest, kernel: &Kernel, show: bool) -> Result<Ran> {
     let programs = upstream::programs(project, kernel)?;
     let own = project.cache.temp_dir()?;
-    build_traced(project, kernel, own.path())?;
+    build_traced(project, own.path())?;
     let mut job = Job::new("run", "sh guest/demo/all.sh")
         .folder(programs)
         .folder(own.path())
@@ -73,11 +72,12 @@ pub(crate) fn problems(hits: &[table::Hits], ran: &Ran, imp: Impl) -> Vec<String
 }
 
 /// The program whose calls can be counted.
-fn build_traced(project: &Project, kernel: &Kernel, folder: &Path) -> Result<()> {
+fn build_traced(project: &Project, folder: &Path) -> Result<()> {
     cache::make_dir(folder)?;
-    Cmd::new(project.toolchain.llvm_tool("clang"))
-        .arg(format!("--target={}", kernel.variant.arch.facts().triple))
-        .args(["-O2", "-g", "-fcf-protection=none", "-o"])
+    project
+        .userland()?
+        .clang()
+        .args(["-O2", "-g", "-o"])
         .arg(folder.join("traced"))
         .arg(project.repo.join("xtask/guest/demo/traced.c"))
         .run(&project.cache.log("traced"))

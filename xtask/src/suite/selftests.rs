@@ -6,7 +6,7 @@
 //! pass; a case that only one of them can pass says so itself, by skipping.
 
 use super::{Bench, Case, Suite, boot, kernel_log, tap};
-use crate::{arch::Impl, cmd::Cmd, guest::Job, kernel::Kernel, project::Project, ui};
+use crate::{arch::Impl, cmd::Cmd, guest::Job, project::Project, ui};
 use anyhow::{Context, Result};
 use std::{
     fs,
@@ -31,8 +31,7 @@ impl Suite for Selftests {
 
     fn run(&self, bench: &Bench) -> Result<Vec<Case>> {
         let folder = bench.project.cache.temp_dir()?;
-        let first = bench.impls.first().context("no implementation to test")?;
-        let programs = build(bench.project, &bench.kernel(*first)?, folder.path())?;
+        let programs = build(bench.project, folder.path())?;
         let mut cases = Vec::new();
         for imp in bench.impls {
             cases.extend(run(bench, *imp, folder.path(), &programs)?);
@@ -42,17 +41,15 @@ impl Suite for Selftests {
 }
 
 /// Builds the programs into `folder`; their names.
-fn build(project: &Project, kernel: &Kernel, folder: &Path) -> Result<Vec<String>> {
-    let make = |target: &str| {
-        Cmd::new("make")
-            .arg("-C")
-            .arg(project.tree.join(FOLDER))
-            .arg(format!("OUTPUT={}", folder.display()))
-            .arg(format!("ARCH={}", kernel.variant.arch.facts().kernel_arch))
-            .arg(target)
-    };
+fn build(project: &Project, folder: &Path) -> Result<Vec<String>> {
+    let make = Cmd::new("make")
+        .arg("-C")
+        .arg(project.tree.join(FOLDER))
+        .arg(format!("OUTPUT={}", folder.display()))
+        .args(project.userland()?.make_arguments())
+        .arg("all");
     let log = project.cache.log("selftests-build");
-    ui::step("build the kselftests", || make("all").run(&log))?;
+    ui::step("build the kselftests", || make.run(&log))?;
     programs(folder)
 }
 

@@ -21,6 +21,7 @@ use crate::{
     cmd::Cmd,
     toolchain::Toolchain,
     ui,
+    userland::Userland,
 };
 
 /// What the programs are built from.
@@ -29,8 +30,7 @@ pub(crate) struct Inputs<'a> {
     pub(crate) source: &'a Path,
     /// A built kernel, for its type information.
     pub(crate) vmlinux: &'a Path,
-    /// `ARCH=` of the kernel's build.
-    pub(crate) kernel_arch: &'a str,
+    pub(crate) userland: &'a Userland<'a>,
     pub(crate) toolchain: &'a Toolchain,
 }
 
@@ -91,7 +91,7 @@ impl Build<'_> {
     fn headers(&self) -> Result<()> {
         make_in(self.inputs.source)
             .arg(format!("O={}", self.work.join("headers").display()))
-            .arg(format!("ARCH={}", self.inputs.kernel_arch))
+            .args(self.inputs.userland.make_arguments())
             .arg(format!(
                 "INSTALL_HDR_PATH={}",
                 self.tree.top().join("usr").display()
@@ -111,11 +111,10 @@ impl Build<'_> {
         let extra = extra
             .map(|name| out.join(name).display().to_string())
             .join(" ");
-        make_in(&self.tree.selftests("bpf"))
-            .arg(format!("OUTPUT={}", out.display()))
+        self.make("bpf", &out)
             .arg(format!("VMLINUX_BTF={}", vmlinux.display()))
             .args([
-                format!("CLANG={}", llvm("clang")),
+                format!("CLANG={}", self.inputs.userland.bpf_clang()),
                 format!("LLC={}", llvm("llc")),
                 format!("LLVM_STRIP={}", llvm("llvm-strip")),
                 format!("LLVM_CONFIG={}", llvm("llvm-config")),
@@ -135,6 +134,8 @@ impl Build<'_> {
             .arg("LINKED_BPF_SRCS=test_usdt.c test_usdt_multispec.c")
             .args(["LIBARENA_SKEL=", "CLANG_HAS_ARENA_ASAN="])
             .arg(format!("TRUNNER_EXTRA_FILES={extra}"))
+            // The tests that are kept run no bpftool: none has to be made for the guest.
+            .arg("TRUNNER_BPFTOOL=$(DEFAULT_BPFTOOL)")
             .args(["test_progs", "bench"])
             .run(&self.cache.log("upstream-bpf"))?;
         self.take("bpf", &BPF_PROGRAMS)
@@ -143,11 +144,16 @@ impl Build<'_> {
     /// A test that is one program and has nothing special about its build.
     fn plain(&self, test: &str, program: &str) -> Result<()> {
         let out = self.out(test)?;
-        make_in(&self.tree.selftests(test))
-            .arg(format!("OUTPUT={}", out.display()))
+        self.make(test, &out)
             .arg(out.join(program))
             .run(&self.cache.log(&format!("upstream-{test}")))?;
         self.take(test, &[program])
+    }
+
+    fn make(&self, test: &str, out: &Path) -> Cmd {
+        make_in(&self.tree.selftests(test))
+            .arg(format!("OUTPUT={}", out.display()))
+            .args(self.inputs.userland.make_arguments())
     }
 
     /// Shell scripts; there is nothing to build.

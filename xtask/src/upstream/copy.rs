@@ -20,7 +20,8 @@ use regex::Regex;
 use crate::{cache, cmd::Cmd};
 
 /// What the builds read, relative to the top of the kernel tree.
-pub(super) const PARTS: [&str; 20] = [
+pub(super) const PARTS: [&str; 21] = [
+    "arch/arm64/include/uapi/asm",
     "include/uapi",
     "kernel/bpf",
     "mm/gup_test.h",

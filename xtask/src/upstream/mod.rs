@@ -18,9 +18,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 
-use crate::{arch::Arch, cache, cmd::Cmd, kernel::Kernel, project::Project, ui};
+use crate::{cache, cmd::Cmd, kernel::Kernel, project::Project, ui};
 
 /// Folder of the programs in what [`programs`] and [`module`] give.
 pub(crate) const FOLDER: &str = "upstream";
@@ -28,10 +28,7 @@ pub(crate) const FOLDER: &str = "upstream";
 /// Builds the programs, unless they are built; returns the folder that holds [`FOLDER`].
 pub(crate) fn programs(project: &Project, kernel: &Kernel) -> Result<PathBuf> {
     let arch = kernel.variant.arch;
-    ensure!(
-        arch == Arch::X86_64,
-        "what upstream's tests give on {arch} is not listed yet"
-    );
+    let userland = project.userland()?;
     let _lock = project.cache.lock("upstream")?;
     let key = format!(
         "{:016x} {:016x}\n{}",
@@ -42,10 +39,10 @@ pub(crate) fn programs(project: &Project, kernel: &Kernel) -> Result<PathBuf> {
     let inputs = build::Inputs {
         source: &project.tree,
         vmlinux: &kernel.vmlinux(),
-        kernel_arch: arch.facts().kernel_arch,
+        userland: &userland,
         toolchain: &project.toolchain,
     };
-    let place = format!("upstream/programs-{}", kernel.variant.flavour);
+    let place = format!("upstream/programs-{arch}-{}", kernel.variant.flavour);
     project.cache.produce(&place, &key, |made| {
         let work = made.with_extension("work");
         build::programs(&inputs, &work, &made.join(FOLDER), &project.cache)
