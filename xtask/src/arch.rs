@@ -6,11 +6,14 @@
 //! that another architecture is another row and no further `match`.
 
 use clap::ValueEnum;
+use serde::Deserialize;
 use std::fmt;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Arch {
     #[value(name = "x86_64")]
+    #[serde(rename = "x86_64")]
     X86_64,
     Arm64,
 }

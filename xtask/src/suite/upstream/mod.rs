@@ -45,10 +45,16 @@ impl Suite for Upstream {
         let first = bench.impls.first().context("no implementation to test")?;
         let run = Run {
             bench,
-            plan: &Plan::load(bench.flavour)?,
+            plan: &Plan::load(bench.project.arch, bench.flavour)?,
             programs: &upstream::programs(bench.project, &bench.kernel(*first)?)?,
         };
-        let mut cases = Vec::new();
+        let left_out = run.plan.left_out.iter();
+        let mut cases: Vec<Case> = left_out
+            .map(|case| {
+                let name = format!("upstream: {}", case.name);
+                Case::skip(name, format!("not on this architecture: {}", case.why))
+            })
+            .collect();
         let c = run.under(Impl::C, &mut cases)?;
         let rust = run.under(Impl::Rust, &mut cases)?;
         let compared = compare(
