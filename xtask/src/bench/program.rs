@@ -3,7 +3,7 @@
 //! Builds the programs that meters run in guests, from `xtask/guest/bench`.
 
 use super::Stage;
-use crate::{cmd::Cmd, ui};
+use crate::ui;
 use anyhow::Result;
 use std::path::Path;
 
@@ -17,10 +17,10 @@ pub(crate) fn build(stage: &Stage, name: &str, folder: &Path) -> Result<()> {
     let arch = project.arch;
     let sources = project.repo.join(FOLDER);
     let own = sources.join(arch.facts().name);
-    let clang = project.toolchain.llvm_tool("clang");
+    let userland = project.userland()?;
     ui::step(&format!("build the guest's {name}"), || {
-        Cmd::new(clang)
-            .arg(format!("--target={}", arch.facts().triple))
+        userland
+            .clang()
             .args(["-std=gnu11", "-O2", "-g", "-Wall", "-static"])
             .args(["-DCROWD_MAX=50000", "-DCROWD_STRIDE=4"])
             .arg("-I")
