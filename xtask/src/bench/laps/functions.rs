@@ -88,7 +88,10 @@ impl Counted {
         let mut functions = BTreeMap::new();
         for spot in laps.rounds.iter().flat_map(|section| &section.instructions) {
             let place = &self.places[&spot.pc];
-            let name = format!("{} ({})", place.function, place.file);
+            let name = match place.file.as_str() {
+                "" => place.function.clone(),
+                file => format!("{} ({file})", place.function),
+            };
             *functions.entry(name).or_insert(0.0) += spot.count as f64 / laps.hits() as f64;
         }
         functions
