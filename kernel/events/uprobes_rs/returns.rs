@@ -200,6 +200,7 @@ impl Return {
 struct Entry(NonNull<Return>);
 
 impl Entry {
+    #[cold]
     fn alloc() -> Result<Self, AllocError> {
         let entry = KBox::into_raw(KBox::new(Return::new(), GFP_KERNEL)?);
         // SAFETY: The pointer comes from a box.

@@ -53,6 +53,9 @@ const _: () = assert!(EVENTS == bindings::UPROBES_EVENTS);
 
 impl Event {
     /// Counts one. Any context.
+    ///
+    /// Out of line, because it is rare or was asked for.
+    #[cold]
     pub(crate) fn note(self) {
         self.note_many(1);
     }

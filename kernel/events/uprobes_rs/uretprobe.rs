@@ -102,8 +102,14 @@ fn drop_dead(stack: &mut Stack<'_>, chained: bool, regs: &Regs) {
         if arch::is_alive(top, occasion, regs) {
             return;
         }
-        drop(stack.pop());
+        drop_top(stack);
     }
+}
+
+/// Out of line, because frames rarely go without having returned.
+#[cold]
+fn drop_top(stack: &mut Stack<'_>) {
+    drop(stack.pop());
 }
 
 #[cold]
@@ -182,6 +188,8 @@ fn finish_chain(stack: &mut Stack<'_>, next: *const Return, returned: bool, regs
     }
 }
 
+/// As above: its only caller has the registers already.
+#[inline(always)]
 fn run_consumers(ret: &mut Popped<'_>, probe: &Probe, regs: &Regs) {
     let Some(func) = ret.get().map(Return::func) else {
         return;
