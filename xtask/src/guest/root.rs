@@ -36,6 +36,9 @@ const ESSENTIAL: &str = "?essential";
 /// Where `base-passwd` has what its script makes the users and groups of.
 const USERS: &str = "usr/share/base-passwd";
 
+/// Names of programs that several packages could have.
+const ALTERNATIVES: [(&str, &str); 2] = [("awk", "gawk"), ("which", "which.debianutils")];
+
 const SIZE: &str = "2G";
 
 /// What the image is made of beside the pins.
@@ -71,7 +74,9 @@ fn finish(root: &Path) -> Result<()> {
         let from = root.join(USERS).join(format!("{list}.master"));
         fs::copy(&from, root.join("etc").join(list)).with_context(|| from.display().to_string())?;
     }
-    symlink("gawk", root.join("usr/bin/awk")).context("no link to awk")?;
+    for (name, program) in ALTERNATIVES {
+        symlink(program, root.join("usr/bin").join(name)).with_context(|| name.to_owned())?;
+    }
     let first = root.join("disk-init");
     fs::write(&first, FIRST_STEP).with_context(|| first.display().to_string())?;
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
