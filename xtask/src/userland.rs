@@ -59,9 +59,11 @@ impl<'a> Userland<'a> {
         if self.sysroot.is_some() {
             let tool = |name: &str| self.toolchain.llvm_tool(name);
             let target = format!("--target={}", self.facts.triple);
+            // As GNU's linker does, and as a test of pages that are not there relies on.
+            let layout = "-Wl,-z,separate-loadable-segments";
             arguments.extend([
                 format!("CROSS_COMPILE={}-", self.facts.triple),
-                format!("CC={} {target}", self.bpf_clang()),
+                format!("CC={} {target} {layout}", self.bpf_clang()),
                 format!("LD={}", tool("ld.lld")),
                 format!("AR={}", tool("llvm-ar")),
                 format!("OBJCOPY={}", tool("llvm-objcopy")),

@@ -31,9 +31,10 @@ pub(crate) fn programs(project: &Project, kernel: &Kernel) -> Result<PathBuf> {
     let userland = project.userland()?;
     let _lock = project.cache.lock("upstream")?;
     let key = format!(
-        "{:016x} {:016x}\n{}",
+        "{:016x} {:016x}\n{}\n{}",
         tree_hash(&project.tree)?,
         config_hash(kernel)?,
+        userland.make_arguments().join(" "),
         build::RECIPE
     );
     let inputs = build::Inputs {
