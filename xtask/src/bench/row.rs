@@ -153,6 +153,11 @@ impl Row {
             .map(|ratio| ratio * (part(self.c) + part(self.rust)))
     }
 
+    pub(crate) fn missed(&self) -> impl Iterator<Item = Target> {
+        let missed = |target: &Target| target.judge(self) == Verdict::Missed;
+        self.targets.iter().copied().filter(missed)
+    }
+
     /// What comes of all targets together; nothing if there is none.
     pub(crate) fn verdict(&self) -> Option<Verdict> {
         let verdicts = self.targets.iter().map(|target| target.judge(self));
@@ -263,6 +268,7 @@ mod tests {
         assert_eq!(unclear.verdict(), Some(Verdict::Unclear));
         let missed = unclear.target(Target::RatioAtLeast(1.0));
         assert_eq!(missed.verdict(), Some(Verdict::Missed));
+        assert!(missed.missed().eq([Target::RatioAtLeast(1.0)]));
         assert_eq!(row(1.0, 1.0).verdict(), None);
     }
 

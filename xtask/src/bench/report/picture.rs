@@ -4,16 +4,16 @@
 //! where C is and a mark where the target is. What meets it is green, what misses
 //! it is red; grey has no target, or misses it by less than repetitions differ.
 
-use super::number;
+use super::{number, table};
 use crate::bench::row::{Row, Target, Verdict};
 use anyhow::{Result, anyhow};
 use plotters::prelude::*;
 
-const WIDTH: u32 = 1060;
+const WIDTH: u32 = 1200;
 const ROW: i32 = 20;
 /// Room for the names on the left, the ratios on the right, the scale below.
 const LEFT: i32 = 380;
-const RIGHT: i32 = 250;
+const RIGHT: i32 = 390;
 const TOP: i32 = 70;
 const BOTTOM: i32 = 30;
 
@@ -100,7 +100,7 @@ fn draw_row(area: &Area, layout: &Layout, index: usize, row: &Row) -> Drawn {
         area.draw(&Polygon::new(diamond, BLACK.filled()))?;
     }
     let place = (WIDTH as i32 - RIGHT + 10, y + 3);
-    text(area, &said(row), 13, &colour, place)
+    text(area, &figures(row), 13, &colour, place)
 }
 
 fn draw_scale(area: &Area, layout: &Layout) -> Drawn {
@@ -133,12 +133,17 @@ fn text(area: &Area, text: &str, size: i32, colour: &RGBColor, place: (i32, i32)
     Ok(())
 }
 
-fn said(row: &Row) -> String {
+fn figures(row: &Row) -> String {
     let [c, rust] = [row.c.value, row.rust.value].map(number);
     let ratio = row
         .ratio()
         .map_or_else(String::new, |ratio| format!("{ratio:.3}  "));
-    format!("{ratio}({rust} : {c} {})", row.unit)
+    let growth = row
+        .missed()
+        .filter(|target| matches!(target, Target::GrowthAtMost { .. }))
+        .map(|target| format!(", target {}", table::said(target)));
+    let growth: String = growth.collect();
+    format!("{ratio}({rust} : {c} {}){growth}", row.unit)
 }
 
 /// The target as a ratio to C.

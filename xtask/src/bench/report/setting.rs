@@ -27,7 +27,7 @@ pub(super) fn facts(stages: &[Stage]) -> Result<Vec<Fact>> {
         add(
             &format!("kernels ({arch})"),
             format!(
-                "Linux {}, xtask/config/{{base,{arch},impl-*}}.config",
+                "Linux {}, configured by base, {arch}, and impl-c or impl-rust of xtask/config",
                 project.pins.kernel.release
             ),
         );

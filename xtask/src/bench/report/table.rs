@@ -61,7 +61,7 @@ pub(super) fn cells(row: &Row) -> [String; 9] {
     ]
 }
 
-fn said(target: Target) -> String {
+pub(super) fn said(target: Target) -> String {
     match target {
         Target::RatioAtMost(limit) => format!("<= {limit}"),
         Target::RatioAtLeast(limit) => format!(">= {limit}"),
