@@ -276,7 +276,8 @@ impl Probe {
     #[inline]
     pub(crate) fn note_execution(&self, execution: Execution) {
         if self.execution.load(Relaxed) != execution as u32 {
-            self.execution.store(execution as u32, Relaxed);
+            // Release: who sees this instead of what `prepare()` stored sees the analysis, too.
+            self.execution.store(execution as u32, Release);
         }
     }
 
