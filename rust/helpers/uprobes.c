@@ -5,6 +5,7 @@
  * does nothing but to call the one that it is named after.
  */
 
+#include <linux/dcache.h>
 #include <linux/fs.h>
 #include <linux/khugepaged.h>
 #include <linux/mm.h>
@@ -542,6 +543,37 @@ rust_helper_mmap_lock_speculate_retry(struct mm_struct *mm, unsigned int seq)
 {
 	return mmap_lock_speculate_retry(mm, seq);
 }
+
+// `kernel::fs::Path`.
+__rust_helper bool rust_helper_d_is_reg(const struct dentry *dentry)
+{
+	return d_is_reg(dentry);
+}
+
+__rust_helper struct inode *
+rust_helper_d_real_inode(const struct dentry *dentry)
+{
+	return d_real_inode(dentry);
+}
+
+// `kernel::uprobes`: registers.
+#ifdef CONFIG_HAVE_FUNCTION_ARG_ACCESS_API
+__rust_helper unsigned long
+rust_helper_regs_get_kernel_argument(struct pt_regs *regs, unsigned int n)
+{
+	return regs_get_kernel_argument(regs, n);
+}
+
+__rust_helper unsigned long rust_helper_regs_return_value(struct pt_regs *regs)
+{
+	return regs_return_value(regs);
+}
+
+__rust_helper bool rust_helper_uprobes_user_is_64bit(struct pt_regs *regs)
+{
+	return uprobes_user_is_64bit(regs);
+}
+#endif
 
 // Fields whose place depends on the architecture.
 #ifdef CONFIG_UPROBES

@@ -81,6 +81,15 @@ void *uprobes_list_next(struct seq_file *m, void *v, loff_t *pos);
 void uprobes_list_stop(struct seq_file *m, void *v);
 int uprobes_list_show(struct seq_file *m, void *v);
 
+/* Whether a thread with these user registers executes 64-bit code. */
+#if defined(CONFIG_X86_64)
+#define uprobes_user_is_64bit(regs)	user_64bit_mode(regs)
+#elif defined(CONFIG_ARM64)
+#define uprobes_user_is_64bit(regs)	(!compat_user_mode(regs))
+#else
+#define uprobes_user_is_64bit(regs)	IS_ENABLED(CONFIG_64BIT)
+#endif
+
 #ifdef __BINDGEN__
 /*
  * Whether bindgen can evaluate the original macros depends on the architecture

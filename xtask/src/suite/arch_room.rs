@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! What differs by architecture is in few places: C of the kernel's behind
-//! `arch.rs`, and the folders of the kselftests that are named after one.
+//! `arch.rs`, argument registers, and the folders of the kselftests that are named after one.
 //! Nothing else of the overlay may ask which one it is compiled for.
 
 use crate::overlay::Overlay;
@@ -21,12 +21,13 @@ const QUESTIONS: [&str; 8] = [
 ];
 
 /// Files and folders that may.
-const ROOM: [&str; 7] = [
+const ROOM: [&str; 8] = [
     "Documentation",
     "kernel/events/uprobes_rs/arch",
     "kernel/events/uprobes_rs/arch.rs",
     "kernel/events/uprobes_rs/shims.c",
     "kernel/events/uprobes_rs/shims.h",
+    "rust/kernel/uprobes/arch.rs",
     "tools/testing/selftests/uprobes/arm64",
     "tools/testing/selftests/uprobes/x86_64",
 ];
