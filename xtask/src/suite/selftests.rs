@@ -15,6 +15,9 @@ use std::{
 
 const FOLDER: &str = "tools/testing/selftests/uprobes";
 
+/// What one of the programs loads. It belongs to one kernel.
+const MODULE: &str = "samples/rust/rust_uprobe.ko";
+
 /// Begins the output of one program in the output of all.
 const MARK: &str = "=== ";
 
@@ -75,8 +78,11 @@ fn run(bench: &Bench, imp: Impl, folder: &Path, programs: &[String]) -> Result<V
         .iter()
         .map(|name| format!("echo '{MARK}{name}'; timeout 300 ./{name} 2>&1\n"))
         .collect();
+    let module = bench.project.cache.temp_dir()?;
+    copy_into(&bench.kernel(imp)?.objects.join(MODULE), module.path())?;
     let job = Job::new(format!("selftests-{imp}"), command)
         .folder(folder)
+        .folder(module.path())
         .limit(1800);
     let ran = boot(bench, imp, &job)?;
     let mut cases = Vec::new();
@@ -86,6 +92,12 @@ fn run(bench: &Bench, imp: Impl, folder: &Path, programs: &[String]) -> Result<V
     }
     cases.push(kernel_log("selftests", imp, &ran));
     Ok(cases)
+}
+
+fn copy_into(file: &Path, folder: &Path) -> Result<()> {
+    let name = file.file_name().context("a file has a name")?;
+    fs::copy(file, folder.join(name)).with_context(|| file.display().to_string())?;
+    Ok(())
 }
 
 /// What one program said; nothing if it never began.
