@@ -13,6 +13,7 @@ mod cache;
 mod cmd;
 mod debian;
 mod demo;
+mod doc;
 mod edits;
 mod guest;
 mod host;
@@ -22,6 +23,7 @@ mod overlay;
 mod patches;
 mod pins;
 mod project;
+mod record;
 mod source;
 mod stress;
 mod suite;
@@ -170,6 +172,8 @@ enum Command {
     },
     /// Count what has to be trusted: unsafe Rust, and C
     Trust,
+    /// Build the Rust documentation and print the path of its first page
+    Doc(Target),
 }
 
 fn main() -> ExitCode {
@@ -193,6 +197,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Trust => trust(),
         Command::Bench(chosen) => bench(&chosen),
         Command::Stress { target, hits, seed } => stress(target, &Order { hits, seed }),
+        Command::Doc(target) => doc(target),
         Command::Exec {
             target,
             limit,
@@ -279,6 +284,13 @@ fn record_bench(projects: &[Project]) -> Result<ExitCode> {
     for project in projects {
         bench::record::write(&project.repo, project.arch, &bench::quick_rows(project)?)?;
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn doc(target: Target) -> Result<ExitCode> {
+    let project = Project::open(target.arch, target.as_built)?;
+    let kernel = project.kernel(target.imp, target.flavour)?;
+    println!("{}", doc::build(&project, &kernel)?.display());
     Ok(ExitCode::SUCCESS)
 }
 
