@@ -3,8 +3,9 @@
 //! The list of suites, those that fail soonest first.
 
 use super::{
-    Suite, bench::BenchSuite, clippy::Clippy, host::Host, host::Style, image::Image, kunit::Kunit,
-    overlay::OverlaySuite, selftests::Selftests, stress::Stress, trace::Trace, upstream::Upstream,
+    Suite, bench::BenchSuite, clippy::Clippy, compile_fail::CompileFail, host::Host, host::Style,
+    image::Image, kunit::Kunit, overlay::OverlaySuite, selftests::Selftests, stress::Stress,
+    trace::Trace, upstream::Upstream,
 };
 
 pub(crate) fn all() -> Vec<Box<dyn Suite>> {
@@ -13,6 +14,7 @@ pub(crate) fn all() -> Vec<Box<dyn Suite>> {
         Box::new(Style),
         Box::new(OverlaySuite),
         Box::new(Image),
+        Box::new(CompileFail),
         Box::new(Kunit),
         Box::new(Selftests),
         Box::new(Stress),

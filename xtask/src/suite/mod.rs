@@ -18,6 +18,7 @@ mod all;
 mod arch_room;
 mod bench;
 mod clippy;
+mod compile_fail;
 mod host;
 mod image;
 mod kunit;
