@@ -6,8 +6,14 @@ use super::{Bench, Case, Suite, boot, kernel_log, tap};
 use crate::{arch::Impl, guest::Job};
 use anyhow::Result;
 
-/// All of this project's KUnit suites are called so.
-const FILTER: &str = "*uprobes*";
+/// What runs, a boot for each: KUnit takes one pattern for suites and cases.
+const RUNS: [(&str, &str); 2] = [
+    // All of this project's suites are called so.
+    ("kunit", "*uprobes*"),
+    // The examples in the documentation of the kernel crate are one suite. Those in `error.rs`
+    // have the kernel complain, on purpose.
+    ("doctests", "rust_doctests_kernel.rust_doctest_kernel_[!e]*"),
+];
 
 pub(crate) struct Kunit;
 
@@ -24,13 +30,14 @@ impl Suite for Kunit {
         if !bench.impls.contains(&Impl::Rust) {
             return Ok(vec![Case::skip("kunit", "the C implementation has none")]);
         }
-        let options = format!("kunit.enable=1 kunit.autorun=1 kunit.filter_glob={FILTER}");
-        let job = Job::new("kunit", "true")
-            .kernel_options(&options)
-            .limit(120);
-        let ran = boot(bench, Impl::Rust, &job)?;
-        let mut cases = tap::cases("kunit", &tap::from_kernel_log(&ran.console));
-        cases.push(kernel_log("kunit", Impl::Rust, &ran));
+        let mut cases = Vec::new();
+        for (name, filter) in RUNS {
+            let options = format!("kunit.enable=1 kunit.autorun=1 kunit.filter_glob={filter}");
+            let job = Job::new(name, "true").kernel_options(&options).limit(120);
+            let ran = boot(bench, Impl::Rust, &job)?;
+            cases.extend(tap::cases(name, &tap::from_kernel_log(&ran.console)));
+            cases.push(kernel_log(name, Impl::Rust, &ran));
+        }
         Ok(cases)
     }
 }
