@@ -47,10 +47,10 @@ pub(crate) fn run(project: &Project, imp: Impl, flavour: Flavour, order: &Order)
     let guest = project.guest()?;
     let folder = project.cache.temp_dir()?;
     build(project, folder.path())?;
-    let job = Job::new("stress", order.command())
+    let job = Job::new(format!("stress-{imp}-{flavour}"), order.command())
         .folder(folder.path())
         .limit(order.limit());
-    let log = project.cache.log("stress-output");
+    let log = job.log(&project.cache, project.arch, "output");
     let title = format!("{} hits ({})", order.hits, kernel.variant.name());
     let ran = ui::progress(
         &title,
@@ -67,7 +67,7 @@ pub(crate) fn build(project: &Project, folder: &Path) -> Result<()> {
         .arg("-C")
         .arg(project.tree.join(FOLDER))
         .arg(format!("OUTPUT={}", folder.display()))
-        .arg(format!("ARCH={}", project.arch.facts().kernel_arch))
+        .args(project.userland()?.make_arguments())
         .arg("all");
     let log = project.cache.log("stress-build");
     ui::step("build the stress", || make.run(&log))
