@@ -291,14 +291,15 @@ pub unsafe extern "C" fn uprobe_free_utask(t: *mut bindings::task_struct) {
     unsafe { Thread::release(t) }
 }
 
-/// A breakpoint trap from user space; nonzero if it may be ours. Interrupts are off.
+/// A breakpoint trap from user space; nonzero if it may be ours. Interrupts may be off.
 ///
 /// # Safety
 ///
-/// Called by the architecture's notifier.
+/// Called by the architecture's notifier, with the current task's user registers.
 #[export]
-pub unsafe extern "C" fn uprobe_pre_sstep_notifier(_regs: *mut bindings::pt_regs) -> c_int {
-    let ours = hit::expects_breakpoint(kernel::current!());
+pub unsafe extern "C" fn uprobe_pre_sstep_notifier(regs: *mut bindings::pt_regs) -> c_int {
+    // SAFETY: By the function's contract.
+    let ours = hit::expects_breakpoint(kernel::current!(), unsafe { Regs::from_raw(regs) });
     if ours {
         Errand::Uprobe.set();
     }

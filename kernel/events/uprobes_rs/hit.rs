@@ -46,15 +46,16 @@ use crate::{
     xol, //
 };
 
-/// Could a breakpoint trap of the current task be ours? Interrupts are off.
+/// Could a breakpoint trap of the current task be ours? Interrupts may be off.
 #[inline]
-pub(crate) fn expects_breakpoint(current: &CurrentTask) -> bool {
+pub(crate) fn expects_breakpoint(current: &CurrentTask, regs: &Regs) -> bool {
     let Some(mm) = current.mm() else {
         return false;
     };
     // Without a breakpoint there may still be hijacked returns, to a trampoline with one.
     mm.has(Flag::HasUprobes)
         || Thread::current(current).is_some_and(|thread| !thread.returns().is_empty())
+        || lookup::has_lost_breakpoint(mm, regs.breakpoint())
 }
 
 /// Handles what the notifiers have announced: a breakpoint, or the end of a step.

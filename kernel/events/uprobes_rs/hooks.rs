@@ -163,7 +163,8 @@ fn has_probes(vma: &Vma<'_>, start: usize, end: usize) -> bool {
 }
 
 /// Takes the mark off an address space that has no breakpoints any more, as far as can be told: it
-/// stays if there is a probe that has none of its breakpoints here.
+/// stays if there is a probe that has none of its breakpoints here. If it goes then what asked for
+/// this stays, and says that there have been some.
 ///
 /// # Safety
 ///
@@ -174,9 +175,11 @@ pub(crate) unsafe fn recalc(mm: *mut bindings::mm_struct) {
     let may_trap = |vma: Vma<'_>| {
         vma.is_probeable(Purpose::Restore) && has_probes(&vma, vma.start(), vma.end())
     };
-    if !vmas.any(may_trap) {
-        mm.clear(Flag::HasUprobes);
-    }
+    mm.clear(if vmas.any(may_trap) {
+        Flag::RecalcUprobes
+    } else {
+        Flag::HasUprobes
+    });
 }
 
 /// An address space is going to be copied. May sleep.

@@ -24,6 +24,8 @@ use kernel::{
     },
     prelude::*,
     sync::{
+        atomic::ordering::Full,
+        barrier::smp_mb,
         rcu,
         rcu_tasks_trace, //
     },
@@ -201,11 +203,27 @@ fn find_locked<'g>(
 /// Brings the mark that the address space has probes up to date, if somebody has asked for it. The
 /// address space must be locked.
 fn refresh_mark(mm: &MmWithUser) {
-    if mm.has(Flag::RecalcUprobes) {
-        mm.clear(Flag::RecalcUprobes);
+    if mm.has(Flag::HasUprobes) && mm.has(Flag::RecalcUprobes) {
         // SAFETY: The only caller holds the lock.
         unsafe { hooks::recalc(mm.as_raw()) };
     }
+}
+
+/// Has the breakpoint that was hit at `vaddr` gone, and with it the last one of its process?
+///
+/// Between the trap and the question the thread may have been preempted, if the architecture lets
+/// it, for as long as it takes to unregister the probe and to find that there are none left. The
+/// trap is not somebody else's for that. Interrupts may be off.
+#[cold]
+pub(crate) fn has_lost_breakpoint(mm: &MmWithUser, vaddr: usize) -> bool {
+    let mut opcode = [0; size_of::<bindings::uprobe_opcode_t>()];
+    // What cannot be read now is looked at later, when it can be.
+    let has_gone = mm.has(Flag::RecalcUprobes)
+        && (!read_mapped(vaddr, &mut opcode) || !arch::is_trap(&opcode));
+    // A first breakpoint may have come meanwhile: then the mark was set before it was written, and
+    // before the other flag was cleared.
+    smp_mb(Full);
+    has_gone || mm.has(Flag::HasUprobes)
 }
 
 /// Tells a foreign breakpoint from one that has gone. The address space must be locked.
@@ -219,16 +237,7 @@ fn miss_at(vaddr: usize) -> Miss {
 
 /// Reads an opcode of the current process, as a debugger would if it cannot do so itself.
 fn read_opcode(vaddr: usize, opcode: &mut [u8]) -> Result {
-    // SAFETY: `opcode` has that length. The function does not fault in pages, so that it does not
-    // need the lock that the caller holds.
-    let missed = unsafe {
-        bindings::copy_from_user_nofault(
-            opcode.as_mut_ptr().cast(),
-            vaddr as *const c_void,
-            opcode.len(),
-        )
-    };
-    if missed == 0 {
+    if read_mapped(vaddr, opcode) {
         return Ok(());
     }
     let mut page = ptr::null_mut();
@@ -243,4 +252,17 @@ fn read_opcode(vaddr: usize, opcode: &mut [u8]) -> Result {
         bindings::put_page(page);
     }
     Ok(())
+}
+
+/// Reads an opcode of the current process, if it is in memory and may be read. In any context.
+fn read_mapped(vaddr: usize, opcode: &mut [u8]) -> bool {
+    // SAFETY: `opcode` has that length, and the function does not fault in pages.
+    let missed = unsafe {
+        bindings::copy_from_user_nofault(
+            opcode.as_mut_ptr().cast(),
+            vaddr as *const c_void,
+            opcode.len(),
+        )
+    };
+    missed == 0
 }

@@ -76,7 +76,8 @@ impl Purpose {
 pub(crate) enum Flag {
     /// A breakpoint may be somewhere. Set before the first one is, so that no trap is missed.
     HasUprobes = bindings::MMF_HAS_UPROBES as i32,
-    /// [`Flag::HasUprobes`] may be out of date.
+    /// [`Flag::HasUprobes`] may be out of date; or, if that is not set, has been: there were
+    /// breakpoints once.
     RecalcUprobes = bindings::MMF_RECALC_UPROBES as i32,
 }
 
