@@ -162,6 +162,12 @@ static inline void arch_set_ip(ucontext_t *uc, unsigned long ip)
 	uc->uc_mcontext.pc = ip;
 }
 
+/* After a trap: lets what is at the breakpoint now be executed. */
+static inline void arch_retry_breakpoint(ucontext_t *uc)
+{
+	/* That is where the instruction pointer is. */
+}
+
 static inline void arch_set_sp(ucontext_t *uc, unsigned long sp)
 {
 	uc->uc_mcontext.sp = sp;

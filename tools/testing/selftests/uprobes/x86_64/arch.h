@@ -172,6 +172,12 @@ static inline void arch_set_ip(ucontext_t *uc, unsigned long ip)
 	uc->uc_mcontext.gregs[REG_RIP] = ip;
 }
 
+/* After a trap: lets what is at the breakpoint now be executed. */
+static inline void arch_retry_breakpoint(ucontext_t *uc)
+{
+	arch_set_ip(uc, arch_ip(uc) - 1);
+}
+
 static inline void arch_set_sp(ucontext_t *uc, unsigned long sp)
 {
 	uc->uc_mcontext.gregs[REG_RSP] = sp;
