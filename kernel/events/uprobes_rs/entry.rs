@@ -306,7 +306,7 @@ pub unsafe extern "C" fn uprobe_pre_sstep_notifier(regs: *mut bindings::pt_regs)
     c_int::from(ours)
 }
 
-/// A single-step trap from user space; nonzero if it ends a step of ours. Interrupts are off.
+/// A single-step trap from user space; nonzero if it ends a step of ours. Interrupts may be off.
 ///
 /// # Safety
 ///

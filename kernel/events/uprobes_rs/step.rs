@@ -81,7 +81,7 @@ impl Step {
         self.phase.get() != Phase::Idle
     }
 
-    /// Hears of a single-step trap; false if it is not ours. Interrupts are off.
+    /// Hears of a single-step trap; false if it is not ours. Interrupts may be off.
     pub(crate) fn complete(&self) -> bool {
         if !self.is_active() {
             return false;
