@@ -59,11 +59,9 @@ impl<'a> Userland<'a> {
         if self.sysroot.is_some() {
             let tool = |name: &str| self.toolchain.llvm_tool(name);
             let target = format!("--target={}", self.facts.triple);
-            // As GNU's linker does, and as a test of pages that are not there relies on.
-            let layout = "-Wl,-z,separate-loadable-segments";
             arguments.extend([
                 format!("CROSS_COMPILE={}-", self.facts.triple),
-                format!("CC={} {target} {layout}", self.bpf_clang()),
+                format!("CC={} {target}", self.bpf_clang()),
                 format!("LD={}", tool("ld.lld")),
                 format!("AR={}", tool("llvm-ar")),
                 format!("OBJCOPY={}", tool("llvm-objcopy")),
@@ -86,6 +84,9 @@ impl<'a> Userland<'a> {
                 [
                     format!("--sysroot={}", sysroot.display()),
                     "-fuse-ld=lld".to_owned(),
+                    // A page of the file in one segment only, and at the same distance in all:
+                    // tests of pages that are not there, and finders of semaphores, rely on it.
+                    "-Wl,-z,separate-loadable-segments".to_owned(),
                     // It is said for every file that is only compiled.
                     "-Wno-unused-command-line-argument".to_owned(),
                 ]
