@@ -19,6 +19,15 @@ const OUTPUT: &str = "Documentation/output/rust/rustdoc";
 
 const IMPLEMENTATION: &str = "kernel/events/uprobes_rs/uprobes";
 
+/// All is documented, so links may lead to what is private. The last option is
+/// what the kernel's makefile has too: rustdoc takes crates for different that
+/// were compiled alike.
+const OPTIONS: [&str; 3] = [
+    "--document-private-items",
+    "-Arustdoc::private_intra_doc_links",
+    "-Cunsafe-allow-abi-mismatch=fixed-x18",
+];
+
 /// Builds it; the page to begin with.
 pub(crate) fn build(project: &Project, kernel: &Kernel) -> Result<PathBuf> {
     let log = project.cache.log("rustdoc");
@@ -40,11 +49,23 @@ pub(crate) fn build(project: &Project, kernel: &Kernel) -> Result<PathBuf> {
 fn implementation(objects: &Path) -> Result<Cmd> {
     let compiler = record::compiler(objects, IMPLEMENTATION)?;
     let command = format!(
-        "{} --crate-name uprobes --document-private-items --output {OUTPUT} {}",
-        compiler.command.replacen("/rustc ", "/rustdoc ", 1),
+        "{} --crate-name uprobes {} --output {OUTPUT} {}",
+        for_rustdoc(&compiler.command),
+        OPTIONS.join(" "),
         compiler.source
     );
     Ok(compiler.run(&command))
+}
+
+/// The compiler's command with rustdoc in its place, which takes the same options but one.
+fn for_rustdoc(command: &str) -> String {
+    let command = command.replacen("/rustc ", "/rustdoc ", 1);
+    let known = |word: &&str| !word.starts_with("--remap-path-scope=");
+    command
+        .split(' ')
+        .filter(known)
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 fn check(log: &Path) -> Result<()> {
@@ -66,6 +87,14 @@ fn is_warning(line: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rustdoc_takes_the_place_of_rustc() {
+        assert_eq!(
+            for_rustdoc("A=b /bin/rustc -O --remap-path-scope=macro -L x"),
+            "A=b /bin/rustdoc -O -L x"
+        );
+    }
 
     #[test]
     fn warnings_are_errors() {

@@ -8,7 +8,7 @@
 //!
 //! All of this happens with the address space locked for writing, which is what
 //! [`LockedVma`] says. The architecture decides what a breakpoint is: [`install`] and [`remove`]
-//! ask its `set_swbp()` and `set_orig_insn()`, and those come back to [`write`], once or several
+//! ask its `set_swbp()` and `set_orig_insn()`, and those come back to [`write()`], once or several
 //! times.
 
 use core::{

@@ -220,8 +220,8 @@ global_lock! {
     unsafe(uninit) static DELAYED: Mutex<KVVec<Delayed>> = KVVec::new();
 }
 
-/// How many entries [`DELAYED`] has: most processes come and go without there being any, and need
-/// not queue up for its lock.
+/// How many entries [`DELAYED`](static@DELAYED) has: most processes come and go without there being
+/// any, and need not queue up for its lock.
 ///
 /// Read without the lock by those who hold the `mmap_lock` under which the entries they look for
 /// were added, or who have dropped the last reference to what those entries name.
