@@ -4,8 +4,8 @@
 
 use super::{
     Suite, bench::BenchSuite, clippy::Clippy, compile_fail::CompileFail, host::Host, host::Style,
-    image::Image, kunit::Kunit, overlay::OverlaySuite, selftests::Selftests, stress::Stress,
-    trace::Trace, upstream::Upstream,
+    image::Image, kunit::Kunit, models::Models, overlay::OverlaySuite, selftests::Selftests,
+    stress::Stress, trace::Trace, upstream::Upstream,
 };
 
 pub(crate) fn all() -> Vec<Box<dyn Suite>> {
@@ -13,6 +13,7 @@ pub(crate) fn all() -> Vec<Box<dyn Suite>> {
         Box::new(Host),
         Box::new(Style),
         Box::new(OverlaySuite),
+        Box::new(Models),
         Box::new(Image),
         Box::new(CompileFail),
         Box::new(Kunit),

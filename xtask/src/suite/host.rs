@@ -31,7 +31,7 @@ impl Suite for Host {
             );
             // Failed tests are read from the log; anything else that fails is an error.
             let result = test.run(&log);
-            let cases = libtest(&fs::read_to_string(&log)?);
+            let cases = libtest(&fs::read_to_string(&log)?, "cargo-test");
             let told = cases
                 .iter()
                 .any(|case| matches!(case.outcome, super::Outcome::Fail(_)));
@@ -86,7 +86,7 @@ impl Suite for Style {
     }
 }
 
-fn cargo(repo: &Path, arguments: &[&str]) -> Cmd {
+pub(super) fn cargo(repo: &Path, arguments: &[&str]) -> Cmd {
     Cmd::new("cargo").args(arguments).dir(repo)
 }
 
@@ -134,13 +134,13 @@ fn spdx(repo: &Path, overlay: &Overlay) -> Result<()> {
     Ok(())
 }
 
-/// Cases of what `cargo test` prints.
-fn libtest(output: &str) -> Vec<Case> {
+/// Cases of what `cargo test` prints, or another program in the same form.
+pub(super) fn libtest(output: &str, log: &str) -> Vec<Case> {
     let parse = |line: &str| {
         let (name, result) = line.strip_prefix("test ")?.rsplit_once(" ... ")?;
         Some(match result {
             "ok" => Case::pass(name),
-            "FAILED" => Case::fail(name, "see the log of cargo-test"),
+            "FAILED" => Case::fail(name, format!("see the log of {log}")),
             _ => Case::skip(name, result),
         })
     };
@@ -157,9 +157,9 @@ mod tests {
                       test d ... ignored\ntest result: FAILED. 1 passed; 1 failed\n";
         let expected = [
             Case::pass("a::b"),
-            Case::fail("c - should panic", "see the log of cargo-test"),
+            Case::fail("c - should panic", "see the log of this"),
             Case::skip("d", "ignored"),
         ];
-        assert_eq!(libtest(output), expected);
+        assert_eq!(libtest(output, "this"), expected);
     }
 }

@@ -22,6 +22,7 @@ mod compile_fail;
 mod host;
 mod image;
 mod kunit;
+mod models;
 mod overlay;
 pub(crate) mod runner;
 mod selftests;
