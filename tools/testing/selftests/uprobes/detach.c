@@ -137,6 +137,9 @@ TEST_F(detach, while_threads_are_inside)
 {
 	long long total = 0;
 
+	/* On arm64, where a breakpoint's trap can be preempted, this is likely; see `gone`. */
+	if (!implementation_is_rust())
+		SKIP(return, "the C implementation may send SIGTRAP");
 	start_callers();
 	for (int i = 0; i < ROUNDS; i++) {
 		long ended_before, begun_attached, ended_attached, begun_after;
