@@ -64,6 +64,11 @@ pub(crate) fn write(repo: &Path, arch: Arch, rows: &[Row]) -> Result<()> {
 }
 
 impl Record {
+    /// Whether anything is recorded of `arch`.
+    pub(crate) fn covers(&self, arch: Arch) -> bool {
+        self.0.contains_key(&arch.to_string())
+    }
+
     pub(crate) fn read(repo: &Path) -> Result<Self> {
         let path = path(repo);
         if !path.exists() {

@@ -30,6 +30,10 @@ impl Suite for BenchSuite {
         }
         let project = bench.project;
         let record = Record::read(&project.repo)?;
+        if !record.covers(project.arch) {
+            let why = "nothing is recorded of this architecture; see `cargo xtask bench --record`";
+            return Ok(vec![Case::skip("bench", why)]);
+        }
         let rows = bench::quick_rows(project)?;
         let missing = record.missing(project.arch, &rows);
         let mut cases: Vec<Case> = missing
