@@ -37,7 +37,7 @@ mod worktree;
 use anyhow::Result;
 use arch::{Arch, Flavour, Impl};
 use bench::row::Verdict;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use guest::Job;
 use overlay::Overlay;
 use pins::Pins;
@@ -75,12 +75,12 @@ struct Target {
     as_built: bool,
 }
 
-/// What is tested: both implementations unless one is named.
+/// What is tested: every architecture and both implementations unless one is named.
 #[derive(Args, Clone, Copy)]
 struct Tested {
-    /// Architecture of the kernels and their guests
-    #[arg(long, value_enum, default_value = "x86_64")]
-    arch: Arch,
+    /// Only this architecture of the kernels and their guests
+    #[arg(long, value_enum)]
+    arch: Option<Arch>,
     /// Only this implementation of uprobes
     #[arg(long = "impl", value_enum)]
     imp: Option<Impl>,
@@ -226,13 +226,19 @@ fn test(target: Tested, names: &[String]) -> Result<ExitCode> {
     let suites = runner::select(suite::all(), names)?;
     let both = [Impl::C, Impl::Rust];
     let impls = target.imp.map_or(both.to_vec(), |imp| vec![imp]);
-    let project = Project::open(target.arch, target.as_built)?;
-    let bench = Bench {
-        project: &project,
+    let every = Arch::value_variants().to_vec();
+    let archs = target.arch.map_or(every, |arch| vec![arch]);
+    let projects = archs
+        .into_iter()
+        .map(|arch| Project::open(arch, target.as_built))
+        .collect::<Result<Vec<_>>>()?;
+    let bench = |project| Bench {
+        project,
         impls: &impls,
         flavour: target.flavour,
     };
-    Ok(exit_code(runner::run(&suites, &bench)))
+    let benches: Vec<Bench> = projects.iter().map(bench).collect();
+    Ok(exit_code(runner::run(&suites, &benches)))
 }
 
 fn apply(tree: &Path) -> Result<ExitCode> {

@@ -42,6 +42,10 @@ impl Suite for CompileFail {
         "misuse of kernel::uprobes does not compile"
     }
 
+    fn per_arch(&self) -> bool {
+        false
+    }
+
     fn run(&self, bench: &Bench) -> Result<Vec<Case>> {
         let imp = bench.impls.last().context("no implementation to test")?;
         let compiler = record::compiler(&bench.kernel(*imp)?.objects, SAMPLE)?;

@@ -22,6 +22,10 @@ impl Suite for Host {
         "unit tests of the crates that run on the host"
     }
 
+    fn per_arch(&self) -> bool {
+        false
+    }
+
     fn run(&self, bench: &Bench) -> Result<Vec<Case>> {
         let log = bench.project.cache.log("cargo-test");
         let test = || {
@@ -52,6 +56,10 @@ impl Suite for Style {
 
     fn about(&self) -> &'static str {
         "rustfmt and clippy for the crates, rustfmt for the kernel's Rust files"
+    }
+
+    fn per_arch(&self) -> bool {
+        false
     }
 
     fn run(&self, bench: &Bench) -> Result<Vec<Case>> {

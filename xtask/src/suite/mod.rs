@@ -40,6 +40,11 @@ pub(crate) trait Suite {
     /// One line for the list of suites.
     fn about(&self) -> &'static str;
 
+    /// Whether it has to run on each architecture; else it runs once.
+    fn per_arch(&self) -> bool {
+        true
+    }
+
     fn run(&self, bench: &Bench) -> Result<Vec<Case>>;
 }
 
@@ -135,7 +140,6 @@ pub(crate) fn check_impl(imp: Impl, console: &str) -> Result<()> {
 pub(crate) fn boot(bench: &Bench, imp: Impl, job: &Job) -> Result<Ran> {
     let kernel = bench.kernel(imp)?;
     let guest = bench.guest()?;
-    crate::ui::step(&format!("{} in the guest ({imp})", job.name), || {
-        guest.run(&kernel, job)
-    })
+    let title = format!("{} in the guest ({imp} {})", job.name, bench.project.arch);
+    crate::ui::step(&title, || guest.run(&kernel, job))
 }

@@ -28,6 +28,10 @@ impl Suite for OverlaySuite {
         "apply and patches, on the files of the source that they change"
     }
 
+    fn per_arch(&self) -> bool {
+        false
+    }
+
     fn run(&self, bench: &Bench) -> Result<Vec<Case>> {
         let project = bench.project;
         let overlay = Overlay::load(&project.repo)?;

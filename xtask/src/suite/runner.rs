@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Runs suites one after the other and says what came of it.
+//! Runs suites one after the other, on each architecture, and says what came of it.
 
 use super::{Bench, Case, Outcome, Suite};
+use crate::arch::Arch;
 use anyhow::{Result, bail};
 use comfy_table::{CellAlignment, Table, presets::UTF8_FULL_CONDENSED};
 use std::time::{Duration, Instant};
 
 struct Report {
     suite: &'static str,
+    /// None for a suite that is not about one.
+    arch: Option<Arch>,
     cases: Vec<Case>,
     took: Duration,
 }
@@ -34,11 +37,11 @@ pub(crate) fn select(suites: Vec<Box<dyn Suite>>, names: &[String]) -> Result<Ve
         .collect())
 }
 
-/// Runs them all; whether nothing failed.
-pub(crate) fn run(suites: &[Box<dyn Suite>], bench: &Bench) -> bool {
+/// Runs them all on each of `benches`; whether nothing failed.
+pub(crate) fn run(suites: &[Box<dyn Suite>], benches: &[Bench]) -> bool {
     let reports: Vec<Report> = suites
         .iter()
-        .map(|suite| report(suite.as_ref(), bench))
+        .flat_map(|suite| on_each(suite.as_ref(), benches))
         .collect();
     println!("{}", table(&reports));
     let total = count(reports.iter().flat_map(|report| &report.cases));
@@ -49,8 +52,19 @@ pub(crate) fn run(suites: &[Box<dyn Suite>], bench: &Bench) -> bool {
     total.failed == 0 && total.passed > 0
 }
 
+fn on_each(suite: &dyn Suite, benches: &[Bench]) -> Vec<Report> {
+    let times = if suite.per_arch() { benches.len() } else { 1 };
+    benches
+        .iter()
+        .take(times)
+        .map(|bench| report(suite, bench))
+        .collect()
+}
+
 fn report(suite: &dyn Suite, bench: &Bench) -> Report {
-    println!("\n== {}: {}", suite.name(), suite.about());
+    let arch = suite.per_arch().then_some(bench.project.arch);
+    let on = arch.map_or(String::new(), |arch| format!(" on {arch}"));
+    println!("\n== {}{on}: {}", suite.name(), suite.about());
     let begun = Instant::now();
     let cases = match suite.run(bench) {
         Ok(cases) if cases.is_empty() => vec![Case::fail(suite.name(), "no case ran")],
@@ -62,6 +76,7 @@ fn report(suite: &dyn Suite, bench: &Bench) -> Report {
     }
     Report {
         suite: suite.name(),
+        arch,
         cases,
         took: begun.elapsed(),
     }
@@ -94,8 +109,15 @@ fn count<'a>(cases: impl IntoIterator<Item = &'a Case>) -> Count {
 fn table(reports: &[Report]) -> Table {
     let mut table = Table::new();
     table.load_style(UTF8_FULL_CONDENSED);
-    table.set_header(["suite", "passed", "failed", "skipped", "seconds"]);
-    for column in 1..5 {
+    table.set_header([
+        "suite",
+        "architecture",
+        "passed",
+        "failed",
+        "skipped",
+        "seconds",
+    ]);
+    for column in 2..6 {
         if let Some(column) = table.column_mut(column) {
             column.set_cell_alignment(CellAlignment::Right);
         }
@@ -104,6 +126,7 @@ fn table(reports: &[Report]) -> Table {
         let count = count(&report.cases);
         table.add_row([
             report.suite.to_owned(),
+            report.arch.map_or(String::new(), |arch| arch.to_string()),
             count.passed.to_string(),
             count.failed.to_string(),
             count.skipped.to_string(),
