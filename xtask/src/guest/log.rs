@@ -6,7 +6,7 @@ use regex::Regex;
 use std::sync::LazyLock;
 
 /// Signs of a kernel in trouble: warnings, crashes, lockdep's and RCU's reports,
-/// the memory checkers', hung tasks.
+/// the memory checkers', leaks, hung tasks.
 static TROUBLE: LazyLock<Regex> = LazyLock::new(|| {
     let signs = [
         r"\bWARNING\b",
@@ -26,6 +26,7 @@ static TROUBLE: LazyLock<Regex> = LazyLock::new(|| {
         r"bad unlock balance",
         r"KASAN|KCSAN|UBSAN|KFENCE",
         r"ODEBUG",
+        r"unreferenced object|kmemleak: .*disabled",
         r"sleeping function called",
         r"scheduling while atomic",
         r"soft lockup|hard LOCKUP",
@@ -74,6 +75,8 @@ mod tests {
             "[    1.0] INFO: task x:1 blocked for more than 120 seconds.",
             "[    1.0] rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:",
             "[    1.0] Oops: general protection fault",
+            "unreferenced object 0xffff888004a1c000 (size 64):",
+            "[    1.0] kmemleak: Kernel memory leak detector disabled",
             "[    1.0] rust_kernel: panicked at kernel/events/x.rs:1:1:",
         ] {
             assert_eq!(complaints(line).len(), 1, "{line}");
@@ -86,6 +89,7 @@ mod tests {
                    [    0.0] Command line: console=ttyS0 oops=panic\n\
                    [    0.0] Lock dependency validator: Copyright (c) 2006\n\
                    [    0.1] rcu: \tRCU lockdep checking is enabled.\n\
+                   [    0.2] kmemleak: Kernel memory leak detector initialized\n\
                    [    0.2] DEBUG: nothing\n";
         assert!(complaints(log).is_empty(), "{:?}", complaints(log));
     }
