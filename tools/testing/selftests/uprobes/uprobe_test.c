@@ -46,14 +46,28 @@ unsigned long pmu_number(const char *pmu, const char *file, const char *format)
 	return value;
 }
 
+/* What the machine calls its uprobes; read once, because a test may be short of memory later. */
+static const struct pmu {
+	unsigned long type, retprobe, ref_ctr;
+} *uprobe_pmu(void)
+{
+	static struct pmu pmu;
+
+	if (!pmu.type) {
+		pmu.retprobe = pmu_number("uprobe", "format/retprobe", "config:%lu");
+		pmu.ref_ctr = pmu_number("uprobe", "format/ref_ctr_offset",
+					 "config:%lu");
+		pmu.type = pmu_number("uprobe", "type", "%lu");
+	}
+	return &pmu;
+}
+
 int probe_open(const struct probe_spec *spec)
 {
-	unsigned long retprobe = pmu_number("uprobe", "format/retprobe", "config:%lu");
-	unsigned long ref_ctr = pmu_number("uprobe", "format/ref_ctr_offset",
-					   "config:%lu");
+	const struct pmu *pmu = uprobe_pmu();
 	struct perf_event_attr attr = {
 		.size = sizeof(attr),
-		.type = pmu_number("uprobe", "type", "%lu"),
+		.type = pmu->type,
 		.uprobe_path = (uintptr_t)spec->place.path,
 		.probe_offset = spec->place.offset,
 		.disabled = spec->enable_on_exec,
@@ -62,8 +76,8 @@ int probe_open(const struct probe_spec *spec)
 	int fd;
 
 	if (spec->kind == PROBE_RETURN)
-		attr.config |= 1UL << retprobe;
-	attr.config |= spec->ref_ctr_offset << ref_ctr;
+		attr.config |= 1UL << pmu->retprobe;
+	attr.config |= spec->ref_ctr_offset << pmu->ref_ctr;
 	fd = syscall(SYS_perf_event_open, &attr, spec->pid, spec->cpu, -1, PERF_FLAG_FD_CLOEXEC);
 	return fd < 0 ? -errno : fd;
 }

@@ -74,6 +74,16 @@ long jump_on_stack(unsigned long target, unsigned long sp);
 /* The same, to make system call @nr. */
 long jump_with_stack(unsigned long target, unsigned long sp, long nr);
 
+/* The call that the kernel makes of the first instruction of optimised(). */
+#define ARCH_CALL_BYTES		10
+/* The page that it leads to, and its system call instruction. */
+#define ARCH_CALLS_NAME		"[uprobes-trampoline]"
+#define ARCH_CALLS_SYSCALL	11
+/* Calls that page as the probe would, from a place that is none. */
+void call_trampoline(unsigned long page);
+/* The same, as if it was called from before @from; goes on there with @x. */
+long call_trampoline_from(unsigned long page, unsigned long from, long x);
+
 static inline bool arch_is_breakpoint(const void *addr)
 {
 	return *(const volatile unsigned char *)addr == 0xcc;

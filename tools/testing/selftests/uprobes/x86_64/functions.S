@@ -144,6 +144,19 @@ function jump_on_stack
 	mov %rsi, %rsp
 	jmp *%rdi
 
+	/* As the kernel's call does, below the red zone. */
+function call_trampoline
+	lea -0x80(%rsp), %rsp
+	call *%rdi
+	ret
+
+function call_trampoline_from
+	mov %rdi, %rax
+	lea -0x80(%rsp), %rsp
+	push %rsi
+	mov %rdx, %rdi
+	jmp *%rax
+
 function jump_with_stack
 	mov %rsi, %rsp
 	mov %rdx, %rax
