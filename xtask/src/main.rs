@@ -171,7 +171,11 @@ enum Command {
         seed: Option<u64>,
     },
     /// Count what has to be trusted: unsafe Rust, and C
-    Trust,
+    Trust {
+        /// Put the table into the documentation, too
+        #[arg(long)]
+        write: bool,
+    },
     /// Build the Rust documentation and print the path of its first page
     Doc(Target),
 }
@@ -194,7 +198,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Patches { out } => patches(&out),
         Command::Shell(target) => shell(target),
         Command::Image(target) => image(target),
-        Command::Trust => trust(),
+        Command::Trust { write } => trust(write),
         Command::Bench(chosen) => bench(&chosen),
         Command::Stress { target, hits, seed } => stress(target, &Order { hits, seed }),
         Command::Doc(target) => doc(target),
@@ -262,9 +266,13 @@ fn patches(out: &Path) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn trust() -> Result<ExitCode> {
+fn trust(write: bool) -> Result<ExitCode> {
     let overlay = Overlay::load(&project::repository()?)?;
-    println!("{}", trust::render(&trust::count(&overlay)?));
+    let table = trust::table(&overlay)?;
+    println!("{table}");
+    if write {
+        trust::write(&overlay, &table)?;
+    }
     Ok(ExitCode::SUCCESS)
 }
 

@@ -6,7 +6,7 @@
 //! Rust is taken apart into tokens, the bodies of macros included, so that no
 //! comment or string counts, and no `unsafe` in a macro is missed.
 
-use crate::overlay::Overlay;
+use crate::{cache, overlay::Overlay};
 use anyhow::{Context, Result, anyhow};
 use comfy_table::{CellAlignment, Table, presets::UTF8_FULL_CONDENSED};
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
@@ -16,11 +16,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
+/// Where the table is shown, and where it is said why a file needs `unsafe`.
+const PAGE: &str = "Documentation/trace/uprobes-rust-trust.rst";
+
 /// Folders of the overlay that are built into the kernel.
 const BUILT: [&str; 3] = ["kernel", "rust", "include"];
 
 #[derive(Default, Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Counts {
+struct Counts {
     /// Lines that are neither blank nor a comment.
     rust: usize,
     c: usize,
@@ -66,8 +69,30 @@ impl Counts {
     }
 }
 
+/// The counts of what is built into the kernel, as they are shown.
+pub(crate) fn table(overlay: &Overlay) -> Result<String> {
+    Ok(render(&count(overlay)?).to_string())
+}
+
+/// Puts the table into the documentation.
+pub(crate) fn write(overlay: &Overlay, table: &str) -> Result<()> {
+    let path = overlay.repo().join(PAGE);
+    let page = fs::read_to_string(&path).with_context(|| PAGE)?;
+    let page = with_table(&page, table)?;
+    cache::write_atomically(&path, page.as_bytes())
+}
+
+/// The page's text with this table in the place of its own.
+fn with_table(page: &str, table: &str) -> Result<String> {
+    let begin = page.find("  ┌").context("the page has no table")?;
+    let last = page.find("  └").context("the page's table has no end")?;
+    let end = last + page[last..].find('\n').context("the page ends there")?;
+    let lines: Vec<String> = table.lines().map(|line| format!("  {line}")).collect();
+    Ok([&page[..begin], &lines.join("\n"), &page[end..]].concat())
+}
+
 /// What is built into the kernel, file by file.
-pub(crate) fn count(overlay: &Overlay) -> Result<Vec<(PathBuf, Counts)>> {
+fn count(overlay: &Overlay) -> Result<Vec<(PathBuf, Counts)>> {
     let mut counted = Vec::new();
     for file in &overlay.files {
         if BUILT.iter().any(|folder| file.starts_with(folder))
@@ -173,7 +198,7 @@ fn added_lines(patch: &str) -> usize {
     patch.lines().filter(is_added).count()
 }
 
-pub(crate) fn render(counted: &[(PathBuf, Counts)]) -> Table {
+fn render(counted: &[(PathBuf, Counts)]) -> Table {
     let mut table = Table::new();
     table.load_style(UTF8_FULL_CONDENSED);
     table.set_header([
@@ -209,9 +234,6 @@ pub(crate) fn render(counted: &[(PathBuf, Counts)]) -> Table {
 mod tests {
     use super::*;
     use crate::project;
-
-    /// Where it is said why a file needs `unsafe`.
-    const PAGE: &str = "Documentation/trace/uprobes-rust-trust.rst";
 
     fn of(text: &str) -> Counts {
         count_rust(text).unwrap()
@@ -249,6 +271,25 @@ mod tests {
     fn comments_of_c_are_not_code() {
         let text = "/* one line */\n/*\n * more\n */\nint x;\t/* behind */\n\n// another\nint y;\n";
         assert_eq!(c_lines(text), 2);
+    }
+
+    #[test]
+    fn a_table_replaces_the_one_of_the_page() {
+        let page = "a\n\n  ┌──┐\n  │ 1│\n  └──┘\n\nb\n";
+        let with = with_table(page, "┌─┐\n│2│\n└─┘").unwrap();
+        assert_eq!(with, "a\n\n  ┌─┐\n  │2│\n  └─┘\n\nb\n");
+        assert!(with_table("a\n", "").is_err());
+    }
+
+    #[test]
+    fn the_page_shows_what_is_counted() {
+        let repo = project::repository().unwrap();
+        let page = fs::read_to_string(repo.join(PAGE)).unwrap();
+        let table = table(&Overlay::load(&repo).unwrap()).unwrap();
+        assert!(
+            with_table(&page, &table).unwrap() == page,
+            "{PAGE} is out of date: run cargo xtask trust --write"
+        );
     }
 
     #[test]
