@@ -75,11 +75,13 @@ struct Entry<T> {
 }
 
 impl<T: Copy> Entry<T> {
-    const EMPTY: Self = Self {
-        vaddr: Cell::new(0),
-        mappings: Cell::new(0),
-        found: Cell::new(None),
-    };
+    const fn empty() -> Self {
+        Self {
+            vaddr: Cell::new(0),
+            mappings: Cell::new(0),
+            found: Cell::new(None),
+        }
+    }
 }
 
 /// What a thread has found at which address.
@@ -96,7 +98,7 @@ impl<T: Copy> Cache<T> {
         Self {
             removals: Cell::new(0),
             since: Cell::new(0),
-            entries: [const { Entry::EMPTY }; PLACES],
+            entries: [const { Entry::empty() }; PLACES],
         }
     }
 
