@@ -83,6 +83,7 @@ impl Tree {
             .run(log)?;
         tree.prune()?;
         tree.register_uretprobe_stack()?;
+        tree.read_long_symbols()?;
         Ok(tree)
     }
 
@@ -111,10 +112,28 @@ impl Tree {
     /// The runner's list of tests is made of the lines that begin with `void`,
     /// which this one does not: upstream never runs it.
     fn register_uretprobe_stack(&self) -> Result<()> {
-        let path = self.selftests("bpf/prog_tests/uretprobe_stack.c");
+        self.mend(
+            "bpf/prog_tests/uretprobe_stack.c",
+            "\n__weak void test_",
+            "\nvoid test_",
+        )
+    }
+
+    /// The kernel's symbols are read to the first line with more than 255
+    /// characters, which Rust's names may have.
+    fn read_long_symbols(&self) -> Result<()> {
+        self.mend(
+            "bpf/trace_helpers.c",
+            "char func[256], buf[256];",
+            "char func[1024], buf[1024];",
+        )
+    }
+
+    fn mend(&self, file: &str, wrong: &str, right: &str) -> Result<()> {
+        let path = self.selftests(file);
         let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-        let mended = text.replace("\n__weak void test_", "\nvoid test_");
-        fs::write(&path, mended).with_context(|| path.display().to_string())
+        ensure!(text.contains(wrong), "{} has changed", path.display());
+        fs::write(&path, text.replace(wrong, right)).with_context(|| path.display().to_string())
     }
 }
 
