@@ -125,13 +125,19 @@ pub(crate) unsafe fn write(
         };
         (Probe::from_arch(auprobe), patch)
     };
-    patch.apply(probe, update_ref_ctr, |page| {
+    let result = patch.apply(probe, update_ref_ctr, |page| {
         // SAFETY: By the function's contract.
         match unsafe { verify(page.as_ptr(), vaddr, insn, nbytes, data) } {
             0 => Ok(Verdict::Done),
             errno if errno < 0 => Err(Error::from_errno(errno)),
             _ => Ok(Verdict::Write),
         }
+    });
+    // Who asks for a step in the middle cannot go on from there, and a removal that begins anew
+    // would take what it finds for a breakpoint alone.
+    result.map_err(|error| match error {
+        error if is_register && will_pass(error) => EFAULT,
+        error => error,
     })
 }
 

@@ -173,7 +173,7 @@ impl Pending {
     ///
     /// The owner may end it at any moment, and with it the reader that keeps the probe. But that
     /// reader was open under the guard, so the SRCU grace period that waited for it ended under it
-    /// too or later, and the RCU one that follows waits for the guard: see `probe.rs`.
+    /// too or later, and the RCU one that follows waits for the guard: see `life.rs`.
     fn end_lease(
         &self,
         _rcu: &rcu::Guard,

@@ -97,8 +97,7 @@ impl Access {
 }
 
 /// What a page fault says if there is no page afterwards.
-const FAULT_FAILED: u32 = bindings::vm_fault_reason_VM_FAULT_OOM
-    | bindings::vm_fault_reason_VM_FAULT_SIGBUS
+const FAULT_FAILED: u32 = bindings::vm_fault_reason_VM_FAULT_SIGBUS
     | bindings::vm_fault_reason_VM_FAULT_SIGSEGV
     | bindings::vm_fault_reason_VM_FAULT_HWPOISON
     | bindings::vm_fault_reason_VM_FAULT_HWPOISON_LARGE;
@@ -146,10 +145,15 @@ impl UserPage {
                 ptr::null_mut(),
             )
         };
+        // Likely for a task that is being killed because memory ran out.
+        if fault & bindings::vm_fault_reason_VM_FAULT_OOM != 0 {
+            return Err(ENOMEM);
+        }
         if fault & FAULT_FAILED != 0 {
             return Err(EFAULT);
         }
-        Self::mapped(vma, vaddr).ok_or(EFAULT)
+        // It may have gone again. Who is not being killed can try as often as it takes.
+        Self::mapped(vma, vaddr).ok_or(EINTR)
     }
 
     /// The page that is mapped at `vaddr`, if there is one right now. Nobody can tell that it was
