@@ -63,6 +63,8 @@ FIXTURE_SETUP(swap)
 {
 	unsigned char code[ARCH_CODE_MAX];
 
+	/* A page that waits in a queue of another CPU would not be swapped out. */
+	run_on_cpu0();
 	if (!swap_on(self->swap_file))
 		SKIP(return, "no swap in this folder");
 	self->fd = code_file(PAGES + 1);
@@ -186,8 +188,6 @@ TEST_F(swap, detached_by_one_who_is_killed)
 
 	if (!implementation_is_rust())
 		SKIP(return, "the C implementation leaks the probes");
-	/* A page that waits in a queue of another CPU would not be swapped out. */
-	run_on_cpu0();
 	ASSERT_EQ(0, pipe(ready));
 	ASSERT_EQ(0, trace_create(&counter, "swap", PROBE_ENTRY));
 	for (int i = 0; i < PAGES; i++)
