@@ -20,6 +20,12 @@ impl Suite for Clippy {
         "the kernel's Rust builds under CLIPPY=1 without a warning"
     }
 
+    /// All but a few lines is the same everywhere, and the time is better spent on tests. With
+    /// `--arch`, it is that architecture's.
+    fn per_arch(&self) -> bool {
+        false
+    }
+
     fn run(&self, bench: &Bench) -> Result<Vec<Case>> {
         Ok(vec![Case::of(
             "CLIPPY=1",
