@@ -22,6 +22,10 @@ impl Suite for Models {
         "models of leases, slots, returns, the tree and the cache, and their mutations"
     }
 
+    fn per_arch(&self) -> bool {
+        false
+    }
+
     fn run(&self, bench: &Bench) -> Result<Vec<Case>> {
         let log = bench.project.cache.log("models");
         let run = || {
