@@ -24,13 +24,6 @@
 
 #define ARRAY_SIZE(array)	(sizeof(array) / sizeof(*(array)))
 
-struct function {
-	const char *name;
-	void (*first)(void);
-	/* Called after each call of the first, if there is one. */
-	void (*second)(void);
-};
-
 static const struct function functions[] = { FUNCTIONS };
 
 static const struct hook hooks[] = {

@@ -24,12 +24,6 @@
 #define WARM_UP		100
 #define CPUS_MAX	64
 
-struct function {
-	const char *name;
-	void (*first)(void);
-	void (*second)(void);
-};
-
 static const struct function functions[] = { FUNCTIONS };
 
 /* Each counts in a per-CPU array, so that none writes what another CPU writes. */

@@ -21,6 +21,14 @@
 #endif
 extern const char crowd[];
 
+/* What is probed, and called. */
+struct function {
+	const char *name;
+	void (*first)(void);
+	/* Called after each call of the first, if there is one. */
+	void (*second)(void);
+};
+
 /* How a place is probed. */
 enum kind {
 	UPROBE,
