@@ -10,10 +10,11 @@
 //!  entry                                    what C calls
 //!  hit  uretprobe  step  attach  hooks      what happens: traps, returns, steps, registrations
 //!  lookup  breakpoint  refctr  xol  task    what it is done with
-//!  returns  insn                            pending returns; the instruction in its file
+//!  returns  insn  book                      pending returns; an instruction, in its file or a slot
 //!  probe  life  consumer  tree  pending     what is probed, and what keeps it alive
 //!  lease  slots                             who owns what: state machines on atomics
-//!  arch  mm  links                          the architecture, address spaces and C's tree, with types
+//!  arch  mm  links  pages                   the architecture, address spaces, C's tree and pages of
+//!                                           slots, with types
 //! ```
 //!
 //! `Documentation/trace/uprobes-rust.rst` explains the design.
@@ -31,6 +32,7 @@ use kernel::prelude::*;
 
 mod arch;
 mod attach;
+mod book;
 mod breakpoint;
 mod cache;
 mod consumer;
@@ -44,6 +46,7 @@ mod links;
 pub mod list;
 mod lookup;
 mod mm;
+mod pages;
 mod pending;
 mod probe;
 mod refctr;

@@ -6,13 +6,14 @@
 //! ```text
 //!   mm ──► Area ──► page 0: trampoline, slot 1, slot 2, …      mapped as "[uprobes]"
 //!            │      page 1: …                                  mapped elsewhere, likewise
-//!            └────► the threads that step here (Stepper)
+//!            └────► Book: the threads that step here, the slots that are filled
 //! ```
 //!
 //! The first page is made with the area; others when slots run out, up to [`MAX_PAGES`]; after
-//! that, slots are taken from instructions that nobody is executing. Which slot holds what is in
-//! `slots.rs`. The area is shared by all tasks with the address space and lives as long as it: user
-//! space may unmap the pages, and then faults when it gets there, but does not take them away.
+//! that, slots are taken from instructions that nobody is executing. Which slot an instruction gets
+//! is in `book.rs`, what a slot holds in `slots.rs`; here are memory and mappings. The area is
+//! shared by all tasks with the address space and lives as long as it: user space may unmap the
+//! pages, and then faults when it gets there, but does not take them away.
 
 use core::{
     cell::OnceCell,
@@ -64,15 +65,19 @@ use crate::{
         Ixol,
         SLOT_BYTES, //
     },
+    book::{
+        Book,
+        Membership,
+        Slots, //
+    },
     mm::MmapWrite,
+    pages::Pages,
     slots::{
         Hints,
         Record,
-        SlotId,
-        Stepper, //
+        SlotId, //
     },
-    stats::Event,
-    trace, //
+    stats::Event, //
 };
 
 const SLOTS_PER_PAGE: usize = PAGE_SIZE / SLOT_BYTES;
@@ -92,7 +97,7 @@ const MAPPING_FLAGS: vm_flags_t = flags::EXEC
     | bindings::UPROBES_VM_SEALED_SYSMAP as vm_flags_t;
 
 /// A page of slots.
-struct SlotPage {
+pub(crate) struct SlotPage {
     page: Page,
     vaddr: usize,
     records: [Record; SLOTS_PER_PAGE],
@@ -130,67 +135,12 @@ impl SlotPage {
     }
 }
 
-/// What changes under the area's lock.
-struct Book {
-    /// How many pages there are.
-    pages: usize,
-    /// How many slots have ever been filled, the trampoline's included.
-    filled: usize,
-    /// Where the search for a slot to take back goes on.
-    hand: usize,
-    steppers: KVVec<Arc<Stepper>>,
-}
-
-/// The pages of an area, from the first on. A page that is there stays.
-///
-/// # Invariants
-///
-/// Each pointer is null, or comes from a box that this owns; once set it does not change.
-struct Pages([Atomic<*mut SlotPage>; MAX_PAGES]);
-
-impl Pages {
-    fn new() -> Self {
-        Self([const { Atomic::new(ptr::null_mut()) }; MAX_PAGES])
-    }
-
-    #[inline]
-    fn get(&self, index: usize) -> Option<&SlotPage> {
-        // Acquire: pairs with `set()`.
-        //
-        // SAFETY: By the type's invariants the page lives as long as `self`.
-        unsafe { self.0.get(index)?.load(Acquire).as_ref() }
-    }
-
-    /// Adds a page; the place must be free, and the area's lock held or the area be new.
-    fn set(&self, index: usize, page: KVBox<SlotPage>) {
-        // Release: who finds the page finds it filled in.
-        // INVARIANT: The page is owned from now on.
-        self.0[index].store(KVBox::into_raw(page), Release);
-    }
-
-    fn iter(&self) -> impl Iterator<Item = &SlotPage> {
-        (0..MAX_PAGES).map_while(|index| self.get(index))
-    }
-}
-
-impl Drop for Pages {
-    fn drop(&mut self) {
-        for page in &mut self.0 {
-            let page = *page.get_mut();
-            if !page.is_null() {
-                // SAFETY: By the type's invariants the page is a box of ours.
-                drop(unsafe { KVBox::from_raw(page) });
-            }
-        }
-    }
-}
-
 /// The out-of-line area of a process.
 #[pin_data]
 pub(crate) struct Area {
     /// Where hijacked returns go: the beginning of the first page.
     trampoline: usize,
-    pages: Pages,
+    pages: Pages<SlotPage, MAX_PAGES>,
     /// Lock order: taken before `mmap_lock`.
     #[pin]
     book: Mutex<Book>,
@@ -201,29 +151,11 @@ impl Area {
         let trampoline = first.vaddr;
         let pages = Pages::new();
         pages.set(0, first);
-        let book = Book {
-            pages: 1,
-            filled: 1,
-            hand: 1,
-            steppers: KVVec::new(),
-        };
         pin_init!(Self {
             trampoline,
             pages,
-            book <- new_mutex!(book, "uprobes::xol"),
+            book <- new_mutex!(Book::new(), "uprobes::xol"),
         })
-    }
-
-    #[inline]
-    fn slot(&self, slot: SlotId) -> Option<(&SlotPage, &Record)> {
-        let page = self.pages.get(slot.index() / SLOTS_PER_PAGE)?;
-        let record = page.records.get(slot.index() % SLOTS_PER_PAGE)?;
-        Some((page, record))
-    }
-
-    #[inline]
-    fn vaddr(page: &SlotPage, slot: SlotId) -> usize {
-        page.vaddr + slot.index() % SLOTS_PER_PAGE * SLOT_BYTES
     }
 
     /// Where hijacked returns go.
@@ -236,65 +168,41 @@ impl Area {
     fn page_at(&self, vaddr: usize) -> Option<&SlotPage> {
         self.pages.iter().find(|page| page.vaddr == vaddr)
     }
+}
 
-    /// Goes into `slot`, if it holds the instruction; returns its address.
+impl Slots for Area {
+    type Page = SlotPage;
+    type Mm = MmWithUser;
+
+    const PER_PAGE: usize = SLOTS_PER_PAGE;
+    const MAX_PAGES: usize = MAX_PAGES;
+
     #[inline]
-    fn enter(&self, stepper: &Stepper, slot: SlotId, ixol: &Ixol) -> Option<usize> {
-        let (page, record) = self.slot(slot)?;
-        stepper
-            .enter(slot, record, ixol)
-            .then(|| Self::vaddr(page, slot))
+    fn book(&self) -> &Mutex<Book> {
+        &self.book
     }
 
-    /// Finds a slot that holds the instruction, without a lock.
-    fn search(&self, ixol: &Ixol) -> Option<SlotId> {
-        let slots = self.pages.iter().flat_map(|page| page.records.iter());
-        let index = slots.enumerate().find(|(_, record)| record.holds(ixol))?.0;
-        Some(SlotId::new(index))
+    #[inline]
+    fn slot(&self, slot: SlotId) -> Option<(&SlotPage, &Record)> {
+        let page = self.pages.get(slot.index() / SLOTS_PER_PAGE)?;
+        let record = page.records.get(slot.index() % SLOTS_PER_PAGE)?;
+        Some((page, record))
     }
 
-    /// Fills a slot with the instruction, and goes into it. May sleep.
-    ///
-    /// # Errors
-    ///
-    /// `ENOMEM`; `EBUSY` if threads are in all slots; `EINTR` if the task is being killed.
-    fn fill(&self, mm: &MmWithUser, stepper: &Stepper, ixol: &Ixol) -> Result<SlotId> {
-        let mut book = self.book.lock();
-        // Somebody may have been faster.
-        let slot = match self.search(ixol) {
-            Some(slot) => slot,
-            None => {
-                let slot = self.vacate(mm, &mut book)?;
-                let (page, record) = self.slot(slot).ok_or(ENOMEM)?;
-                arch::write_code(&page.page, Self::vaddr(page, slot), as_bytes(ixol));
-                record.publish(ixol);
-                Event::SlotFilled.note();
-                slot
-            }
-        };
-        // The lock keeps the slot as it is until the thread has announced itself.
-        self.enter(stepper, slot, ixol).ok_or(EBUSY)?;
-        Ok(slot)
+    fn records(&self) -> impl Iterator<Item = &Record> {
+        self.pages.iter().flat_map(|page| page.records.iter())
     }
 
-    /// Finds a slot for a new instruction.
-    fn vacate(&self, mm: &MmWithUser, book: &mut Book) -> Result<SlotId> {
-        if book.filled == book.pages * SLOTS_PER_PAGE && book.pages < MAX_PAGES {
-            // If there is no memory for another page, the slots there are have to do.
-            if let Err(error) = self.grow(mm, book) {
-                if error == EINTR {
-                    return Err(error);
-                }
-            }
-        }
-        if book.filled < book.pages * SLOTS_PER_PAGE {
-            book.filled += 1;
-            return Ok(SlotId::new(book.filled - 1));
-        }
-        self.reclaim(book)
+    #[inline]
+    fn vaddr(page: &SlotPage, slot: SlotId) -> usize {
+        page.vaddr + slot.index() % SLOTS_PER_PAGE * SLOT_BYTES
     }
 
-    fn grow(&self, mm: &MmWithUser, book: &mut Book) -> Result {
+    fn write(page: &SlotPage, slot: SlotId, ixol: &Ixol) {
+        arch::write_code(&page.page, Self::vaddr(page, slot), as_bytes(ixol));
+    }
+
+    fn add_page(&self, mm: &MmWithUser, index: usize) -> Result {
         let mut page = SlotPage::new()?;
         let lock = MmapWrite::lock_killable(mm)?;
         let vaddr = arch::find_room()?;
@@ -303,29 +211,19 @@ impl Area {
             return Err(ENOMEM);
         }
         page.map_at(&lock, vaddr)?;
-        self.pages.set(book.pages, page);
-        book.pages += 1;
+        self.pages.set(index, page);
         Ok(())
     }
 
-    /// Takes a slot from an instruction that nobody executes at the moment.
-    fn reclaim(&self, book: &mut Book) -> Result<SlotId> {
-        for _ in 0..book.filled {
-            let slot = SlotId::new(book.hand);
-            book.hand = if book.hand + 1 < book.filled {
-                book.hand + 1
-            } else {
-                1
-            };
-            if let Some((_, record)) = self.slot(slot) {
-                if record.reclaim(slot, book.steppers.iter().map(|stepper| &**stepper)) {
-                    Event::SlotReclaimed.note();
-                    trace::slot_reclaimed(slot.index());
-                    return Ok(slot);
-                }
-            }
+    /// All slots are occupied by threads that are executing in them, which takes as long as user
+    /// space likes; there is no telling which is the first to go.
+    fn wait() -> Result {
+        // SAFETY: Called in process context, where sleeping is allowed.
+        unsafe { bindings::schedule_timeout_killable(1) };
+        if kernel::current!().signal_pending() && crate::task::is_being_killed() {
+            return Err(EINTR);
         }
-        Err(EBUSY)
+        Ok(())
     }
 }
 
@@ -335,41 +233,9 @@ fn as_bytes(ixol: &Ixol) -> &[u8] {
     unsafe { core::slice::from_raw_parts(words.as_ptr().cast(), size_of_val(words)) }
 }
 
-/// A thread's part in the area of its process.
-struct Membership {
-    area: Arc<Area>,
-    stepper: Arc<Stepper>,
-}
-
-impl Membership {
-    fn join(area: Arc<Area>) -> Result<Self> {
-        let stepper = Arc::new(Stepper::new(), GFP_KERNEL)?;
-        area.book
-            .lock()
-            .steppers
-            .push(stepper.clone(), GFP_KERNEL)?;
-        Ok(Self { area, stepper })
-    }
-}
-
-impl Drop for Membership {
-    fn drop(&mut self) {
-        let mut book = self.area.book.lock();
-        let steppers = &mut book.steppers;
-        let place = steppers
-            .iter()
-            .position(|stepper| Arc::ptr_eq(stepper, &self.stepper));
-        if let Some(place) = place {
-            let last = steppers.len() - 1;
-            steppers.swap(place, last);
-            drop(steppers.pop());
-        }
-    }
-}
-
 /// What a thread remembers of slots.
 pub(crate) struct SlotCache {
-    membership: OnceCell<Membership>,
+    membership: OnceCell<Membership<Area>>,
     hints: Hints,
 }
 
@@ -391,7 +257,7 @@ impl SlotCache {
     #[inline]
     pub(crate) fn enter(&self, mm: &MmWithUser, vaddr: usize, ixol: &Ixol) -> Result<usize> {
         if let (Some(member), Some(slot)) = (self.membership.get(), self.hints.get(vaddr)) {
-            if let Some(address) = member.area.enter(&member.stepper, slot, ixol) {
+            if let Some(address) = member.enter(slot, ixol) {
                 return Ok(address);
             }
         }
@@ -400,26 +266,12 @@ impl SlotCache {
 
     #[cold]
     fn enter_new(&self, mm: &MmWithUser, vaddr: usize, ixol: &Ixol) -> Result<usize> {
-        let Membership { area, stepper } = self.membership(mm)?;
-        loop {
-            let slot = match area.search(ixol) {
-                Some(slot) => slot,
-                None => match area.fill(mm, stepper, ixol) {
-                    Err(EBUSY) => {
-                        wait_for_a_slot()?;
-                        continue;
-                    }
-                    filled => filled?,
-                },
-            };
-            if let Some(address) = area.enter(stepper, slot, ixol) {
-                self.hints.set(vaddr, slot);
-                return Ok(address);
-            }
-        }
+        let (slot, address) = self.membership(mm)?.enter_any(mm, ixol)?;
+        self.hints.set(vaddr, slot);
+        Ok(address)
     }
 
-    fn membership(&self, mm: &MmWithUser) -> Result<&Membership> {
+    fn membership(&self, mm: &MmWithUser) -> Result<&Membership<Area>> {
         if let Some(member) = self.membership.get() {
             return Ok(member);
         }
@@ -432,22 +284,9 @@ impl SlotCache {
     #[inline]
     pub(crate) fn leave(&self) {
         if let Some(member) = self.membership.get() {
-            member.stepper.leave();
+            member.leave();
         }
     }
-}
-
-/// Waits a moment for a thread to leave its slot.
-///
-/// All slots are occupied by threads that are executing in them, which takes as long as user space
-/// likes; there is no telling which is the first to go.
-fn wait_for_a_slot() -> Result {
-    // SAFETY: Called in process context, where sleeping is allowed.
-    unsafe { bindings::schedule_timeout_killable(1) };
-    if kernel::current!().signal_pending() && crate::task::is_being_killed() {
-        return Err(EINTR);
-    }
-    Ok(())
 }
 
 /// The area of an address space, if it has one.
@@ -520,8 +359,7 @@ pub(crate) unsafe fn destroy(mm: &Mm) {
     if !area.is_null() {
         // SAFETY: `create()` left the address space a reference, which is given up here.
         let area = unsafe { Arc::from_raw(area) };
-        // Slot 0 is not one that was filled.
-        Event::SlotFreed.note_many(area.book.lock().filled - 1);
+        Event::SlotFreed.note_many(area.book.lock().filled());
     }
 }
 
