@@ -503,7 +503,7 @@ pub(crate) unsafe fn expire_all(utask: *mut bindings::uprobe_task) {
     // `Pending::consume()` in `Stack::pop()`, between the unlinking and the look at the count.
     //
     // Likewise, the timer is seen not to be pending before the list is read. Pairs with the barrier
-    // in `Thread::limit_lease()`, between the linking and the look at the timer.
+    // in `lease_timer::limit()`, between the linking and the look at the timer.
     smp_mb(Full);
     let mut next = stack.head().load(Relaxed);
     // ORDERING: The address dependency pairs with the release in `link()`.

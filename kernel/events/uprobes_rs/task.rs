@@ -21,35 +21,25 @@ use kernel::{
     prelude::*,
     sync::{
         atomic::{
-            ordering::{
-                Full,
-                Relaxed, //
-            },
+            ordering::Relaxed,
             Atomic, //
         },
-        barrier::smp_mb,
         seqcount::SeqCount, //
     },
     task::CurrentTask,
-    time::msecs_to_jiffies,
     types::Opaque, //
 };
 
 use crate::{
     arch::Insn,
     cache::Cache,
+    lease_timer,
     probe::Probe,
-    returns::{
-        self,
-        Stack, //
-    },
+    returns::Stack,
     stats::Event,
     step::Step,
     xol::SlotCache, //
 };
-
-/// After this many milliseconds pending returns stop to be leases.
-const LEASE_MS: u32 = 100;
 
 /// A thread that has hit a probe.
 #[repr(C)]
@@ -93,7 +83,8 @@ impl Thread {
         // SAFETY: The box is new, and does not move any more.
         unsafe {
             let utask = (*thread).utask.get();
-            bindings::timer_setup(&raw mut (*utask).ri_timer, Some(on_timer), 0);
+            let timer = &raw mut (*utask).ri_timer;
+            bindings::timer_setup(timer, Some(lease_timer::on_timer), 0);
             SeqCount::init(
                 &raw mut (*utask).ri_seqcount,
                 c"uprobes::returns",
@@ -192,36 +183,11 @@ impl Thread {
     }
 
     /// Makes sure that a lease which has just begun does not last.
-    ///
-    /// A timer that runs already is left alone, so that a lease may end sooner than others, but a
-    /// thread with frequent hits neither moves its timer each time nor puts the end off for ever.
     #[inline]
     pub(crate) fn limit_lease(&self) {
-        // Either this sees that the timer has gone off, or the timer sees the lease. Pairs with
-        // the barrier in `returns::expire_all()`.
-        smp_mb(Full);
         // SAFETY: The timer was set up in `attach()`.
-        unsafe {
-            let timer = &raw mut (*self.utask()).ri_timer;
-            if !bindings::timer_pending(timer) {
-                let delay = msecs_to_jiffies(LEASE_MS);
-                bindings::mod_timer(timer, bindings::get_jiffies().wrapping_add(delay));
-            }
-        }
+        unsafe { lease_timer::limit(self.utask()) }
     }
-}
-
-/// Ends the leases of a thread. Softirq, on any CPU.
-///
-/// # Safety
-///
-/// Called by the timer that [`Thread::attach`] has set up.
-unsafe extern "C" fn on_timer(timer: *mut bindings::timer_list) {
-    // SAFETY: The timer was set up by `Thread::attach()`, as a field of that structure.
-    let utask = unsafe { container_of!(timer, bindings::uprobe_task, ri_timer) };
-    // SAFETY: `Thread::release()` waits for the timer before it frees, and a timer does not run
-    // twice at the same time.
-    unsafe { returns::expire_all(utask) };
 }
 
 /// Copies the pending returns of the current task to a child that has just been made, if the child

@@ -10,7 +10,7 @@
 //!  entry                                    what C calls
 //!  hit  uretprobe  step  attach  hooks      what happens: traps, returns, steps, registrations
 //!  lookup  breakpoint  refctr  xol  task    what it is done with
-//!  returns  insn  book                      pending returns; an instruction, in its file or a slot
+//!  lease_timer  returns  insn  book         pending returns; an instruction, in its file or a slot
 //!  probe  life  consumer  tree  pending     what is probed, and what keeps it alive
 //!  lease  slots                             who owns what: state machines on atomics
 //!  arch  mm  links  pages                   the architecture, address spaces, C's tree and pages of
@@ -41,6 +41,7 @@ mod hit;
 mod hooks;
 mod insn;
 mod lease;
+mod lease_timer;
 mod life;
 mod links;
 pub mod list;
