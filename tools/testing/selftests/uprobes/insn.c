@@ -13,7 +13,7 @@
 #include "kselftest.h"
 #include "uprobe_test.h"
 
-#define MAX_CASES	256
+#define MAX_CASES	512
 
 /* Runs the case once from known state, and keeps what it left behind. */
 static void run_case(const struct insn_case *insn, int input, struct insn_state *state)

@@ -41,8 +41,9 @@ long tail_c(void);
 long tail_loop(long n);
 
 /*
- * MANY_COUNT functions, MANY_STRIDE bytes apart; number i returns @x + i. It is
- * the first instruction that adds, so that no two of them are the same.
+ * MANY_COUNT functions, MANY_STRIDE bytes apart; number i returns @x + i, of 32
+ * bits. It is the first instruction that adds, and it is stepped, so that no two
+ * of them are the same.
  */
 #define MANY_COUNT	1200
 #define MANY_STRIDE	16
@@ -94,10 +95,13 @@ static inline bool arch_is_breakpoint(const void *addr)
 /* Code that returns @value; its first instruction is stepped. */
 static inline size_t arch_code_stepped(unsigned char *code, int value)
 {
-	code[0] = 0xb8;				/* mov $value, %eax */
-	memcpy(code + 1, &value, sizeof(value));
-	code[5] = 0xc3;				/* ret */
-	return 6;
+	const long wide = value;
+
+	code[0] = 0x48;				/* movabs $value, %rax */
+	code[1] = 0xb8;
+	memcpy(code + 2, &wide, sizeof(wide));
+	code[10] = 0xc3;			/* ret */
+	return 11;
 }
 
 /* Code that returns @value; its first instruction is emulated. */

@@ -69,8 +69,8 @@ TEST(debugger_steps_over_a_probe)
 	unsigned long without[64] = {}, with[64] = {};
 	int n = step_through(_metadata, false, without, 64);
 
-	/* Two instructions of the one function, three of the other. */
-	EXPECT_EQ(TRACED_CALLS * (2 + 3), n);
+	/* Three instructions of each function. */
+	EXPECT_EQ(TRACED_CALLS * (3 + 3), n);
 	EXPECT_EQ(n, step_through(_metadata, true, with, 64));
 	for (int i = 0; i < n; i++)
 		EXPECT_EQ(without[i], with[i]);

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The functions that arch.h declares. The kernel emulates nop, push and
- * relative branches; it single-steps everything else.
+ * The functions that arch.h declares. Both implementations emulate nop, push and
+ * relative branches; the Rust one also emulates moves, lea, and arithmetic that
+ * is no more than adding, subtracting, comparing or combining bits. What is to be
+ * stepped here, both step: multiplications, and addresses of 32 bits.
  */
 #define MANY_COUNT	1200
 #define MANY_STRIDE	16
@@ -26,11 +28,14 @@ function emulated
 	ret
 
 function stepped
-	lea 1(%rdi), %rax
+	imul $1, %rdi, %rax
+	inc %rax
 	ret
 
+	/* The same with a number of 32 bits, which an assembler would not choose. */
 function stepped_b
-	{disp32} lea 1(%rdi), %rax
+	.byte 0x48, 0x69, 0xc7, 1, 0, 0, 0
+	inc %rax
 	ret
 
 /* nopw %cs:0(%rax,%rax), all ten bytes of it. */
@@ -93,17 +98,17 @@ label many
 	.set i, 0
 	.rept MANY_COUNT
 	.balign MANY_STRIDE
-	{disp32} lea i(%rdi), %rax
+	{disp32} lea i(%edi), %rax
 	ret
 	.set i, i + 1
 	.endr
 
 function load
-	mov (%rdi), %rax
+	imul $1, (%rdi), %rax
 	ret
 
 function load_relative
-	mov guard_page(%rip), %rax
+	imul $1, guard_page(%rip), %rax
 	ret
 
 function divide

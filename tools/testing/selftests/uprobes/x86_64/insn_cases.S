@@ -347,6 +347,160 @@ one cqo, cqo
 one cpuid, cpuid
 
 /*
+ * Moves and simple arithmetic in all of their forms, which the Rust
+ * implementation emulates, and next to them some that it does not
+ */
+one nop_8, .byte 0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0
+one nop_of_r8, .byte 0x41, 0x0f, 0x1f, 0x00
+one mov_long, mov %edx, %eax
+one mov_load_form, {load} mov %rdx, %r9
+one mov_r14_to_r9, mov %r14, %r9
+one mov_r9_to_bp_long, mov %r9d, %ebp
+one mov_imm_negative, mov $-5, %rax
+one mov_imm_r15_long, mov $0x87654321, %r15d
+one mov_imm_c7_long, .byte 0xc7, 0xc0, 0xff, 0xff, 0xff, 0xff
+one mov_load_long, mov 12(%rsi), %edx
+one mov_load_sib, mov 8(%rsi,%rcx,8), %rax
+one mov_load_sib_relative, mov -8(%rdi,%rcx,2), %r12d
+one mov_load_absolute, mov insn_memory+8, %rax
+one mov_load_index_only, mov insn_memory(,%rcx,8), %rax
+one mov_load_disp32, {disp32} mov 8(%rsi), %rax
+one mov_load_itself, mov (%rsi), %rsi
+one mov_load_relative_r15_long, mov insn_memory+8(%rip), %r15d
+one mov_store_long, mov %r10d, 4(%rdi)
+one mov_store_sib, mov %r14, 8(%rsi,%rcx,8)
+one mov_store_itself, mov %rdi, (%rdi)
+one mov_store_unaligned, mov %rdx, 3(%rdi)
+one mov_imm_store, movl $0x87654321, 8(%rdi)
+one mov_imm_store_quad, movq $-2, 8(%rdi,%rcx,4)
+one mov_imm_store_relative_quad, movq $0x7654321, insn_memory+8(%rip)
+one mov_16_bit, mov %dx, %ax
+one mov_imm_16_bit, mov $0x1234, %ax
+one mov_8_bit, mov %dl, %ah
+one mov_imm_store_8_bit, movb $5, 8(%rdi)
+one mov_load_addr32, mov 8(%esi), %rax
+one lea_long, lea 5(%rsi,%rcx,8), %edx
+one lea_relative_r11, lea insn_memory(%rip), %r11
+one lea_16_bit, lea 5(%rsi,%rcx,8), %ax
+one lea_addr32, lea 5(%r15d), %rax
+.irp base, rax, rcx, rdx, rbx, rsp, rbp, rsi, rdi, r8, r9, r10, r11, r12, r13, r14, r15
+begin lea_\base
+at
+	lea 0x10(%\base), %rax
+	.ifc \base, rsp
+	sub %rsp, %rax
+	.endif
+end lea_\base
+begin lea_\base\()_with_index
+at
+	lea (%\base,%rcx,2), %rax
+	.ifc \base, rsp
+	sub %rsp, %rax
+	.endif
+end lea_\base\()_with_index
+.ifnc \base, rsp
+one lea_index_\base, lea -0x12345(%rdx,%\base,4), %r8
+one lea_index_only_\base, lea 0x12345(,%\base,8), %r8
+.endif
+.endr
+
+.irp op, add, or, and, sub, xor, cmp
+one \op\()_register, \op %rdx, %r9
+one \op\()_register_long, \op %r15d, %ecx
+one \op\()_itself, \op %rbx, %rbx
+one \op\()_load_form, {load} \op %rdx, %rax
+one \op\()_load, \op 8(%rsi), %rdx
+one \op\()_load_sib_long, \op 4(%rsi,%rcx,4), %r10d
+one \op\()_load_relative, \op insn_memory+16(%rip), %r13
+one \op\()_short, \op $-5, %r8
+one \op\()_short_long, \op $0x7f, %r15d
+one \op\()_number, \op $-0x12345678, %rdx
+one \op\()_number_long, \op $0x12345678, %ebp
+one \op\()_accumulator, \op $-0x12345678, %rax
+one \op\()_accumulator_long, \op $0x12345678, %eax
+one \op\()_8_bit, \op %dl, %ah
+one \op\()_16_bit, \op %dx, %ax
+one \op\()_store, \op %rdx, 8(%rdi)
+one \op\()_store_number_long, \op\()l $0x1234567, 8(%rdi)
+one \op\()_store_short, \op\()q $-3, 8(%rdi)
+one \op\()_store_8_bit, \op\()b $0x71, 9(%rdi)
+.endr
+one adc, adc %rdx, %rax
+one adc_number, adc $-5, %r9
+one sbb, sbb %rdx, %rax
+one sbb_itself, sbb %eax, %eax
+begin add_zero_sum
+	mov $-4, %rdx
+at
+	add $4, %rdx
+end add_zero_sum
+begin add_overflow
+	mov $0x7fffffff, %edx
+at
+	add $1, %edx
+end add_overflow
+begin sub_borrow
+	xor %edx, %edx
+at
+	sub $1, %rdx
+end sub_borrow
+begin cmp_equal_bytes
+	movb $0x80, 8(%rdi)
+at
+	cmpb $0x80, 8(%rdi)
+end cmp_equal_bytes
+one test_long, test %r10d, %edx
+one test_negative, test %r15, %r15
+one test_load, test %rdx, 8(%rsi)
+one test_load_relative_long, test %edx, insn_memory+8(%rip)
+one test_accumulator, test $-0x12345678, %rax
+one test_accumulator_long, test $0x1000, %eax
+one test_number, test $0x12345678, %r14
+one test_load_number, testq $-2, 8(%rsi,%rcx,8)
+one test_load_number_long, testl $0x80000000, 4(%rsi)
+one test_8_bit, test %al, %al
+one test_load_8_bit, testb $0x81, 9(%rsi,%rcx)
+one test_number_8_bit, test $1, %cl
+
+/* The stack pointer, of which the rest depends on where the stack is. */
+begin mov_rsp_to_rbp
+at
+	mov %rsp, %rbp
+	sub %rsp, %rbp
+end mov_rsp_to_rbp
+begin mov_rbp_to_rsp
+	mov %rsp, %rbp
+	lea -64(%rsp), %rsp
+at
+	mov %rbp, %rsp
+	xor %ebp, %ebp
+end mov_rbp_to_rsp
+begin and_rsp
+	mov %rsp, %rbp
+at
+	and $-64, %rsp
+	mov %rbp, %rsp
+	xor %ebp, %ebp
+end and_rsp
+begin lea_rsp_from_rsp
+at
+	lea -64(%rsp), %rsp
+	lea 64(%rsp), %rsp
+end lea_rsp_from_rsp
+begin mov_load_stack
+	push %r13
+at
+	mov (%rsp), %rax
+	lea 8(%rsp), %rsp
+end mov_load_stack
+begin mov_store_stack
+	push %r13
+at
+	mov %r14, (%rsp)
+	pop %rax
+end mov_store_stack
+
+/*
  * Strings: a repeated one is probed, and counted, for each repetition
  */
 one movsb, movsb
