@@ -38,10 +38,12 @@ static int find_function(const char *mark, struct place *place)
 		return -errno;
 	file = mmap(NULL, stat.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
 	found = memmem(file, stat.st_size, mark, strlen(mark));
-	if (!found)
-		return -ENOENT;
-	place->offset = found + strlen(mark) - file;
-	return 0;
+	if (found)
+		place->offset = found + strlen(mark) - file;
+	/* The kernel decodes an instruction once, as that of whoever maps it first. */
+	munmap((void *)file, stat.st_size);
+	close(fd);
+	return found ? 0 : -ENOENT;
 }
 
 static int probe_function(const char *mark, enum probe_kind kind)
@@ -97,6 +99,21 @@ TEST_F(compat, entries)
 		EXPECT_EQ(ROUNDS * i, hits(emulated));
 		EXPECT_EQ(ROUNDS * i, hits(stepped));
 		EXPECT_EQ(ROUNDS * FRAMES * i, hits(recurse));
+	}
+}
+
+/* What is another instruction in 64-bit mode, where the kernel may execute it itself. */
+TEST_F(compat, other_in_64_bit_mode)
+{
+	int other = probe_function("@@other_in_64_bit", PROBE_ENTRY);
+	int absolute = probe_function("@@absolute", PROBE_ENTRY);
+
+	ASSERT_GE(other, 0);
+	ASSERT_GE(absolute, 0);
+	for (int i = 1; i <= 3; i++) {
+		ASSERT_EQ(0, run_target());
+		EXPECT_EQ(ROUNDS * i, hits(other));
+		EXPECT_EQ(ROUNDS * i, hits(absolute));
 	}
 }
 

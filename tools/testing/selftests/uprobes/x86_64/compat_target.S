@@ -18,6 +18,18 @@ stepped:
 	lea 1(%eax), %eax
 	ret
 
+	/* In 64-bit mode these bytes are one move, and the other reads elsewhere. */
+	.ascii "@@other_in_64_bit"
+other_in_64_bit:
+	.byte 0x40		/* inc %eax */
+	.byte 0x89, 0xc0	/* mov %eax, %eax */
+	ret
+
+	.ascii "@@absolute"
+absolute:
+	mov answer, %ecx
+	ret
+
 	.ascii "@@recurse"
 recurse:
 	push %ebp
@@ -38,6 +50,13 @@ _start:
 	call stepped
 	cmp $42, %eax
 	jne 3f
+	call other_in_64_bit
+	cmp $43, %eax
+	jne 3f
+	xor %ecx, %ecx
+	call absolute
+	cmp $42, %ecx
+	jne 3f
 	mov $9, %eax
 	call recurse
 	cmp $9, %eax
@@ -49,5 +68,9 @@ _start:
 3:	mov $1, %ebx
 4:	mov $1, %eax		/* exit */
 	int $0x80
+
+	.section .rodata
+answer:
+	.long 42
 
 	.section .note.GNU-stack, "", @progbits
