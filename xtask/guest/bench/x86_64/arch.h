@@ -27,7 +27,10 @@ void f_lea_b(void);
 void f_ret(void);
 void f_endbr64(void);
 void f_nop10(void);
+void f_imul(void);
+void f_imul_b(void);
 
+/* The first of the last is stepped by each implementation, which memory.c wants. */
 #define FUNCTIONS						\
 	{ "nop", f_nop },					\
 	{ "push", f_push },					\
@@ -35,6 +38,8 @@ void f_nop10(void);
 	{ "ret", f_ret },					\
 	{ "endbr64", f_endbr64 },				\
 	{ "nop10", f_nop10 },					\
-	{ "lea+lea", f_lea, f_lea_b },
+	{ "lea+lea", f_lea, f_lea_b },				\
+	{ "imul", f_imul },					\
+	{ "imul+imul", f_imul, f_imul_b },
 
 #endif

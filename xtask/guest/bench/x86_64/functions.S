@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Functions named after their first instruction, which is probed. The kernel
- * emulates nop and push, steps the others, and replaces the 10-byte nop by a
- * call when it was hit once.
+ * emulates nop and push, and replaces the 10-byte nop by a call when it was hit
+ * once. It steps ret and imul; lea and endbr64 are stepped by the C
+ * implementation, and emulated by the Rust one.
  */
 	.text
 
@@ -47,6 +48,16 @@ function f_nop10
 	.byte 0x66, 0x2e, 0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0
 	ret
 	.size f_nop10, . - f_nop10
+
+function f_imul
+	imul $1, %rdi, %rax
+	ret
+	.size f_imul, . - f_imul
+
+function f_imul_b
+	imul $2, %rdi, %rax
+	ret
+	.size f_imul_b, . - f_imul_b
 
 /* Never called: places for probes that only have to be there. */
 	.balign 4096
