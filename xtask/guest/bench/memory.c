@@ -19,15 +19,9 @@
 #define THREADS		1000
 #define PROCESSES	200
 
-struct function {
-	const char *name;
-	void (*first)(void);
-	void (*second)(void);
-};
-
 static const struct function functions[] = { FUNCTIONS };
 
-/* A function whose probe is stepped on every architecture. */
+/* The last, of which the probe is stepped on every architecture. */
 static void call_stepped(void)
 {
 	size_t last = sizeof(functions) / sizeof(*functions) - 1;
