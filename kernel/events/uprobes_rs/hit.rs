@@ -59,6 +59,9 @@ pub(crate) fn expects_breakpoint(current: &CurrentTask, regs: &Regs) -> bool {
 }
 
 /// Handles what the notifiers have announced: a breakpoint, or the end of a step.
+///
+/// Both are out of line, so that neither saves the registers that only the other needs.
+#[inline]
 pub(crate) fn resume(current: &CurrentTask, regs: &Regs) {
     match Thread::current(current) {
         Some(thread) if thread.step().is_active() => step::finish(thread, regs),
@@ -70,6 +73,7 @@ pub(crate) fn resume(current: &CurrentTask, regs: &Regs) {
     }
 }
 
+#[inline(never)]
 fn handle_breakpoint(current: &CurrentTask, mm: &MmWithUser, regs: &Regs) {
     let vaddr = regs.breakpoint();
     if xol::area(mm).is_some_and(|area| area.trampoline() == vaddr) {
@@ -91,11 +95,13 @@ fn handle_probe_at<'t>(
     vaddr: usize,
 ) -> Option<step::Prepared<'t>> {
     let guard = rcu_tasks_trace::read_lock();
-    match lookup::find(Thread::current(current), mm, vaddr, &guard) {
+    let thread = Thread::current(current);
+    match lookup::find(thread, mm, vaddr, &guard) {
         Ok(probe) => {
             // In advance: the consumers shall see it, and may change it.
             regs.set_ip(vaddr);
-            return handle_probe(current, mm, probe, regs, vaddr, &guard);
+            let thread = Thread::or_new(thread, current).ok()?;
+            return handle_probe(thread, mm, probe, regs, vaddr, &guard);
         }
         Err(Miss::Foreign) => Signal::Trap.force(),
         // Whatever is there now is executed, or faults.
@@ -109,7 +115,7 @@ fn handle_probe_at<'t>(
 /// the breakpoint, if there still is one, again.
 #[inline]
 fn handle_probe<'t>(
-    current: &'t CurrentTask,
+    thread: &'t Thread,
     mm: &MmWithUser,
     probe: &Probe,
     regs: &Regs,
@@ -118,7 +124,6 @@ fn handle_probe<'t>(
 ) -> Option<step::Prepared<'t>> {
     // The breakpoint may be that of a predecessor, and this probe not be analysed yet.
     let insn = probe.insn()?;
-    let thread = Thread::current_or_new(current).ok()?;
     run_consumers(thread, mm, probe, insn, regs, guard);
     insn.optimize(vaddr);
     // A consumer that has sent the thread elsewhere does not want the instruction executed.
@@ -141,10 +146,11 @@ pub(crate) fn handle_syscall(current: &CurrentTask, regs: &Regs, vaddr: usize) {
         return;
     };
     let guard = rcu_tasks_trace::read_lock();
-    let Ok(probe) = lookup::find(Thread::current(current), mm, vaddr, &guard) else {
+    let thread = Thread::current(current);
+    let Ok(probe) = lookup::find(thread, mm, vaddr, &guard) else {
         return;
     };
-    let (Some(insn), Ok(thread)) = (probe.insn(), Thread::current_or_new(current)) else {
+    let (Some(insn), Ok(thread)) = (probe.insn(), Thread::or_new(thread, current)) else {
         return;
     };
     run_consumers(thread, mm, probe, insn, regs, &guard);
@@ -183,6 +189,8 @@ impl<'t> Wanted<'t> {
     }
 }
 
+/// Inlined into both of its callers, which have saved the registers that it needs.
+#[inline(always)]
 fn run_consumers(
     thread: &Thread,
     mm: &MmWithUser,

@@ -52,7 +52,10 @@ use crate::{
 };
 
 /// Why there is no probe at an address.
+///
+/// As large as a pointer, so that this and a probe are returned in the same register.
 #[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(usize)]
 pub(crate) enum Miss {
     /// There is a breakpoint, and it is not ours.
     Foreign,
@@ -78,7 +81,7 @@ pub(crate) fn find<'g>(
         Event::LookupCached.note_if_wanted();
         return Ok(probe);
     }
-    find_anew(thread, mm, vaddr, &now, guard)
+    find_anew(thread, mm, vaddr, now, guard)
 }
 
 /// The state that a search depends on, unless the mappings are being changed just now.
@@ -119,15 +122,15 @@ fn find_anew<'g>(
     thread: Option<&Thread>,
     mm: &MmWithUser,
     vaddr: usize,
-    now: &Moment,
+    now: Moment,
     guard: &'g rcu_tasks_trace::Guard,
 ) -> Result<&'g Probe, Miss> {
-    let Some(probe) = speculate(mm, vaddr, now, guard) else {
+    let Some(probe) = speculate(mm, vaddr, &now, guard) else {
         return find_locked(mm, vaddr, guard);
     };
     Event::LookupSpeculative.note_if_wanted();
     if let Some(thread) = thread {
-        thread.probes().remember(vaddr, now, NonNull::from(probe));
+        thread.probes().remember(vaddr, &now, NonNull::from(probe));
     }
     Ok(probe)
 }

@@ -83,11 +83,17 @@ impl Cookies {
         }
     }
 
+    #[inline]
     fn push(&mut self, cookie: Cookie) -> Result<(), AllocError> {
         if self.first.is_none() {
             self.first = Some(cookie);
             return Ok(());
         }
+        self.push_another(cookie)
+    }
+
+    #[cold]
+    fn push_another(&mut self, cookie: Cookie) -> Result<(), AllocError> {
         self.more.push(cookie, GFP_KERNEL)
     }
 
@@ -244,6 +250,7 @@ pub(crate) struct Draft<'t> {
 
 impl<'t> Draft<'t> {
     /// Remembers a session's cookie. May sleep.
+    #[inline]
     pub(crate) fn push_cookie(&mut self, consumer: u64, value: u64) -> Result<(), AllocError> {
         match &mut self.entry {
             Some(entry) => entry.cookies().push(Cookie { value, consumer }),

@@ -133,6 +133,7 @@ impl Prepared<'_> {
 }
 
 /// Brings a thread back from its slot, and lets waiting signals through.
+#[inline(never)]
 pub(crate) fn finish(thread: &Thread, regs: &Regs) {
     let step = thread.step();
     let phase = step.phase.replace(Phase::Idle);

@@ -59,10 +59,14 @@ impl Thread {
         unsafe { (*task.as_ptr()).utask.cast::<Thread>().as_ref() }
     }
 
-    /// The same, made if there is none. May sleep.
+    /// `known`, which must be [`Self::current`] or none, or else what is made for the current task if
+    /// it has none. May sleep.
     #[inline]
-    pub(crate) fn current_or_new(task: &CurrentTask) -> Result<&Thread, AllocError> {
-        match Self::current(task) {
+    pub(crate) fn or_new<'t>(
+        known: Option<&'t Thread>,
+        task: &'t CurrentTask,
+    ) -> Result<&'t Thread, AllocError> {
+        match known.or_else(|| Self::current(task)) {
             Some(thread) => Ok(thread),
             // SAFETY: The current task has none, and nobody else changes that.
             None => unsafe { Self::attach(task.as_ptr()) },

@@ -48,6 +48,7 @@ use crate::{
 /// sleep.
 ///
 /// If it cannot be done the function returns where it would have, and nobody hears of it.
+#[inline(always)]
 pub(crate) fn hijack(
     thread: &Thread,
     mm: &MmWithUser,
