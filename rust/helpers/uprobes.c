@@ -24,6 +24,7 @@
 #include <linux/srcu.h>
 #include <linux/swap.h>
 #include <linux/timer.h>
+#include <linux/uaccess.h>
 #include <linux/uprobes.h>
 #include <linux/userfaultfd_k.h>
 #include <linux/workqueue.h>
@@ -594,7 +595,48 @@ rust_helper_kfree_rcu_return_instance(struct return_instance *ri)
 }
 #endif /* CONFIG_UPROBES */
 
+// User memory, in one piece: what copies any number of bytes may do it in several.
 #ifdef CONFIG_UPROBES_RUST
+__rust_helper void rust_helper_pagefault_disable(void)
+{
+	pagefault_disable();
+}
+
+__rust_helper void rust_helper_pagefault_enable(void)
+{
+	pagefault_enable();
+}
+
+__rust_helper int rust_helper_get_user_u8(u8 *to, const u8 __user *from)
+{
+	return get_user(*to, from);
+}
+
+__rust_helper int rust_helper_get_user_u32(u32 *to, const u32 __user *from)
+{
+	return get_user(*to, from);
+}
+
+__rust_helper int rust_helper_get_user_u64(u64 *to, const u64 __user *from)
+{
+	return get_user(*to, from);
+}
+
+__rust_helper int rust_helper_put_user_u8(u8 value, u8 __user *to)
+{
+	return put_user(value, to);
+}
+
+__rust_helper int rust_helper_put_user_u32(u32 value, u32 __user *to)
+{
+	return put_user(value, to);
+}
+
+__rust_helper int rust_helper_put_user_u64(u64 value, u64 __user *to)
+{
+	return put_user(value, to);
+}
+
 __rust_helper void rust_helper_uprobes_count(unsigned int event, unsigned long number)
 {
 	this_cpu_add(uprobes_counts.of[event], number);

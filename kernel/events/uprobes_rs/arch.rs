@@ -3,7 +3,7 @@
 //! What the architecture does for us, in C: analysing an instruction, emulating it or preparing it
 //! to be stepped, hijacking a return address. Each function here calls one C function and gives it
 //! types; what differs between architectures is on the other side, but for what a hit asks so
-//! often that a call is too much (`arch/`).
+//! often that a call is too much, and for instructions that are executed without C's help (`arch/`).
 
 #[cfg_attr(CONFIG_X86_64, path = "arch/x86.rs")]
 #[cfg_attr(not(CONFIG_X86_64), path = "arch/generic.rs")]
@@ -21,6 +21,8 @@ use kernel::{
 };
 
 use crate::returns::Return;
+
+pub(crate) use own::Emulation;
 
 /// Bytes of an instruction as it is executed out of line.
 pub(crate) const IXOL_BYTES: usize = bindings::UPROBE_IXOL_BYTES;
@@ -125,7 +127,7 @@ impl Insn {
         }
     }
 
-    /// Emulates the instruction if the architecture can; false if it has to be stepped.
+    /// Emulates the instruction if C's part of the architecture can; false if it has to be stepped.
     #[inline]
     pub(crate) fn emulate(&self, regs: &Regs) -> bool {
         // SAFETY: Both references are valid.

@@ -31,10 +31,7 @@ use crate::{
         Flag,
         Flags, //
     },
-    probe::{
-        Execution,
-        Probe, //
-    },
+    probe::Probe,
     returns::Draft,
     stats::Event,
     step,
@@ -130,11 +127,9 @@ fn handle_probe<'t>(
     if regs.ip() != vaddr {
         return None;
     }
-    if insn.emulate(regs) {
-        probe.note_execution(Execution::Emulated);
+    if probe.emulate(insn, regs) {
         return None;
     }
-    probe.note_execution(Execution::Stepped);
     Event::Step.note_if_wanted();
     Some(step::prepare(thread, insn))
 }

@@ -14,7 +14,10 @@ use kernel::{
 };
 
 use crate::{
-    arch,
+    arch::{
+        self,
+        Emulation, //
+    },
     breakpoint,
     probe::Probe, //
 };
@@ -22,7 +25,7 @@ use crate::{
 const PAGE_SIZE: usize = kernel::page::PAGE_SIZE;
 
 /// Copies the instruction, and as much of what follows as the architecture's decoder wants and the
-/// file has, into the probe. May sleep.
+/// file has, into the probe; says how it can be executed without C, if it can. May sleep.
 ///
 /// # Errors
 ///
@@ -33,7 +36,7 @@ const PAGE_SIZE: usize = kernel::page::PAGE_SIZE;
 ///
 /// `file` must be an open file of the probe's inode, and nobody else may use the architecture's
 /// part of the probe.
-pub(crate) unsafe fn copy(probe: &Probe, file: *mut bindings::file) -> Result {
+pub(crate) unsafe fn copy(probe: &Probe, file: *mut bindings::file) -> Result<Option<Emulation>> {
     // SAFETY: Nobody else uses it, by the function's contract.
     let insn = unsafe { arch::insn_bytes(probe.arch()) };
     let mut done = 0;
@@ -57,7 +60,8 @@ pub(crate) unsafe fn copy(probe: &Probe, file: *mut bindings::file) -> Result {
     if arch::is_trap(insn) {
         return Err(ENOTSUPP);
     }
-    Ok(())
+    // Now, because C's analysis may change the bytes.
+    Ok(Emulation::of(insn))
 }
 
 /// Reads bytes that do not cross a page from the page cache.

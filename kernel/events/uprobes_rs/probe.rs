@@ -29,7 +29,8 @@ use kernel::{
             Atomic, //
         },
         new_rwsem,
-        RwSemaphore, //
+        RwSemaphore,
+        SetOnce, //
     },
     types::Opaque, //
 };
@@ -37,7 +38,9 @@ use kernel::{
 use crate::{
     arch::{
         self,
-        Insn, //
+        Emulation,
+        Insn,
+        Regs, //
     },
     consumer::Consumers,
     insn,
@@ -90,7 +93,7 @@ impl FileId {
 pub(crate) enum Execution {
     /// The instruction has not been looked at.
     Unread,
-    /// It has been analysed, and not been executed since.
+    /// It has been analysed, and C not been asked to execute it since.
     Unhit,
     Emulated,
     /// In a slot, by itself.
@@ -113,6 +116,7 @@ pub(crate) struct Probe {
     key: Key,
     file: FileId,
     ref_ctr_offset: i64,
+    emulation: SetOnce<Emulation>,
     #[pin]
     arch: Opaque<bindings::arch_uprobe>,
 }
@@ -133,6 +137,7 @@ impl Probe {
             key,
             file,
             ref_ctr_offset,
+            emulation: SetOnce::new(),
             arch <- Opaque::zeroed(),
         })
     }
@@ -265,20 +270,44 @@ impl Probe {
             .then(|| unsafe { Insn::from_raw(self.arch()) })
     }
 
+    /// Executes the instruction that the current thread is at, if that can be done without a step.
+    ///
+    /// What C says of an instruction once it always says, so that it is asked at the first hit only
+    /// whether it can do nothing for it.
+    #[inline]
+    pub(crate) fn emulate(&self, insn: &Insn, regs: &Regs) -> bool {
+        if let Some(emulation) = self.emulation.as_ref() {
+            if emulation.run(regs) {
+                return true;
+            }
+        }
+        let known = self.execution.load(Relaxed);
+        if known == Execution::Stepped as u32 {
+            return false;
+        }
+        let is_done = insn.emulate(regs);
+        if known == Execution::Unhit as u32 {
+            self.note_execution(is_done);
+        }
+        is_done
+    }
+
+    /// Remembers what came of the first hit.
+    #[cold]
+    fn note_execution(&self, is_emulated: bool) {
+        let execution = if is_emulated {
+            Execution::Emulated
+        } else {
+            Execution::Stepped
+        };
+        // Release: who sees this instead of what `prepare()` stored sees the analysis, too.
+        self.execution.store(execution as u32, Release);
+    }
+
     #[inline]
     fn is_prepared(&self) -> bool {
         // Pairs with the release in `prepare()`.
         self.execution.load(Acquire) != Execution::Unread as u32
-    }
-
-    /// Remembers how the instruction was executed. It is always the same way, so that this writes
-    /// once.
-    #[inline]
-    pub(crate) fn note_execution(&self, execution: Execution) {
-        if self.execution.load(Relaxed) != execution as u32 {
-            // Release: who sees this instead of what `prepare()` stored sees the analysis, too.
-            self.execution.store(execution as u32, Release);
-        }
     }
 
     /// How the instruction is executed, as far as is known.
@@ -287,6 +316,7 @@ impl Probe {
         let is_optimized = self.is_prepared() && unsafe { arch::is_optimized(self.arch()) };
         match self.execution.load(Relaxed) {
             _ if is_optimized => "optimised",
+            _ if self.emulation.as_ref().is_some() => "emulated",
             seen if seen == Execution::Unread as u32 => "unread",
             seen if seen == Execution::Unhit as u32 => "unhit",
             seen if seen == Execution::Emulated as u32 => "emulated",
@@ -325,9 +355,12 @@ impl Probe {
             }
             // SAFETY: `file` is of the probe's inode; nobody reads `arch` before `execution` says
             // so, and nobody else writes it because of the lock.
-            unsafe { insn::copy(self, file)? };
+            let emulation = unsafe { insn::copy(self, file)? };
             // SAFETY: The instruction is in place, and `mm` is locked.
             unsafe { arch::analyze(self.arch(), mm, vaddr)? };
+            if let Some(emulation) = emulation {
+                self.emulation.populate(emulation);
+            }
             // Release: who sees it set sees the analysis. Pairs with `is_prepared()`.
             self.execution.store(Execution::Unhit as u32, Release);
             Ok(())

@@ -22,3 +22,17 @@ pub(super) fn breakpoint(regs: &Regs) -> usize {
 pub(super) unsafe fn may_optimize(_auprobe: *mut bindings::arch_uprobe) -> bool {
     false
 }
+
+/// An instruction that can be executed here: there is none.
+#[derive(Clone, Copy)]
+pub(crate) enum Emulation {}
+
+impl Emulation {
+    pub(crate) fn of(_bytes: &[u8]) -> Option<Self> {
+        None
+    }
+
+    pub(crate) fn run(&self, _regs: &Regs) -> bool {
+        match *self {}
+    }
+}
