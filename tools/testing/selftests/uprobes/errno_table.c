@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "kselftest_harness.h"
+#include "multi.h"
 #include "uprobe_test.h"
 
 #define PAGE	4096
@@ -229,6 +230,32 @@ TEST(one_bad_place_of_an_event)
 	EXPECT_EQ(2, stepped(1));
 	EXPECT_EQ(0, trace_hits(&counter));
 	trace_destroy(&counter);
+}
+
+/* The same of a link of kind uprobe.multi, which does not come to be. */
+TEST(one_bad_place_of_a_link)
+{
+	unsigned char code[ARCH_CODE_MAX];
+	unsigned long offsets[] = { PROBED, 2 * PROBED, 3 * PROBED };
+	struct multi_places places = { .n = 3, .offsets = offsets };
+	struct place place;
+	struct multi multi;
+	char *map;
+	int fd;
+
+	fd = file_of(code, arch_code_stepped(code, 5), &map);
+	code_write(fd, 3 * PROBED, code, arch_code_stepped(code, 5));
+	code_write(fd, 2 * PROBED, code, arch_code_refused(code));
+	place = place_in_fd(fd, 0);
+	places.path = place.path;
+	ASSERT_EQ(0, multi_make(&multi, MULTI_ENTRY));
+	EXPECT_EQ(-ARCH_REFUSAL, multi_attach(&multi, &places));
+	for (int i = 0; i < 3; i += 2) {
+		EXPECT_FALSE(arch_is_breakpoint(map + offsets[i]));
+		EXPECT_EQ(5, code_call(map + offsets[i]));
+	}
+	EXPECT_EQ(0, multi.count[0]);
+	multi_destroy(&multi);
 }
 
 #include "errno_cases.h"
