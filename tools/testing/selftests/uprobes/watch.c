@@ -3,89 +3,21 @@
  * What debugfs says of probes, and tracepoints of what rarely happens to them.
  * The C implementation says nothing.
  */
-#include <errno.h>
-#include <fcntl.h>
+#include <linux/userfaultfd.h>
 #include <pthread.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/mount.h>
-#include <sys/stat.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
-#include <unistd.h>
 
 #include "kselftest_harness.h"
-#include "uprobe_test.h"
+#include "watch.h"
 
-#define DEBUGFS		"/sys/kernel/debug/"
-#define SEEN		DEBUGFS "uprobes/"
 #define CALLS		100
-
-struct line {
-	char device[32];
-	unsigned long inode;
-	unsigned long offset;
-	unsigned long counter;
-	char execution[16];
-	int mappings;
-	char consumers[256];
-	char path[256];
-};
-
-static bool parse_line(const char *text, struct line *line)
-{
-	return sscanf(text, "%31s %lu %lx %lx %15s %d %255s %255s", line->device, &line->inode,
-		      &line->offset, &line->counter, line->execution, &line->mappings,
-		      line->consumers, line->path) == 8;
-}
-
-/* How many probes are listed of the file and offset of @place; @line is the last. */
-static int listed(struct place place, struct line *line)
-{
-	FILE *file = fopen(SEEN "list", "re");
-	struct line each;
-	struct stat st;
-	char text[1024];
-	int count = 0;
-
-	if (!file || stat(place.path, &st) || !fgets(text, sizeof(text), file))
-		return -1;
-	while (fgets(text, sizeof(text), file)) {
-		if (!parse_line(text, &each))
-			return -1;
-		if (each.inode == st.st_ino && each.offset == place.offset) {
-			*line = each;
-			count++;
-		}
-	}
-	fclose(file);
-	return count;
-}
-
-static long long stat_of(const char *name)
-{
-	FILE *file = fopen(SEEN "stats", "re");
-	long long value = -1, each;
-	char line[64];
-
-	while (file && fscanf(file, "%63s %lld", line, &each) == 2)
-		if (!strcmp(line, name))
-			value = each;
-	if (file)
-		fclose(file);
-	return value;
-}
-
-static int write_text(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC), ret = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (write(fd, text, strlen(text)) < 0)
-		ret = -errno;
-	close(fd);
-	return ret;
-}
+#define PAGE		4096
+#define VALUE		77
+/* A place that no other test has: what is left of the probe there stays until the next boot. */
+#define STUCK		0xa74
 
 FIXTURE(watch) { };
 
@@ -93,14 +25,16 @@ FIXTURE_SETUP(watch)
 {
 	if (!implementation_is_rust())
 		SKIP(return, "the C implementation shows nothing of this");
-	if (access(SEEN "list", F_OK))
-		mount("debugfs", DEBUGFS, "debugfs", 0, NULL);
-	ASSERT_EQ(0, access(SEEN "list", F_OK));
+	ASSERT_TRUE(watch_is_possible());
 }
+
+/* An instance of tracefs with the tracepoints on. */
+#define INSTANCE	"/sys/kernel/tracing/instances/uprobe_watch"
 
 FIXTURE_TEARDOWN(watch)
 {
 	write_text(SEEN "statistics", "0");
+	rmdir(INSTANCE);
 }
 
 /* From the first look to the last. */
@@ -176,28 +110,28 @@ TEST_F(watch, statistics_count_while_they_are_on)
 	close(probe);
 }
 
-/* An instance of tracefs with the tracepoints on. */
-#define INSTANCE	"/sys/kernel/tracing/instances/uprobe_watch"
-
-static bool traced(const char *event)
+/* How often it was told since trace_rare_events(). */
+static int traced(const char *event)
 {
 	FILE *file = fopen(INSTANCE "/trace", "re");
-	bool found = false;
 	char line[256];
+	int count = 0;
 
 	while (file && fgets(line, sizeof(line), file))
 		if (line[0] != '#' && strstr(line, event))
-			found = true;
+			count++;
 	if (file)
 		fclose(file);
-	return found;
+	return count;
 }
 
 static int trace_rare_events(void)
 {
 	if (access("/sys/kernel/tracing/events", F_OK))
 		mount("tracefs", "/sys/kernel/tracing", "tracefs", 0, NULL);
-	if (mkdir(INSTANCE, 0700) && errno != EEXIST)
+	/* What a test that was killed has left. */
+	rmdir(INSTANCE);
+	if (mkdir(INSTANCE, 0700))
 		return -errno;
 	return write_text(INSTANCE "/events/uprobes_rs/enable", "1");
 }
@@ -217,9 +151,8 @@ TEST_F(watch, omitted_returns_are_told)
 	ASSERT_EQ(MAX_PENDING_RETURNS + 9,
 		  recurse(MAX_PENDING_RETURNS + 9, omit_returns, NULL));
 	EXPECT_EQ(omitted + 10, stat_of("returns_omitted"));
-	EXPECT_TRUE(traced("uprobe_return_omitted"));
+	EXPECT_EQ(10, traced("uprobe_return_omitted"));
 	close(probe);
-	rmdir(INSTANCE);
 }
 
 static long outlast_the_lease(void *unused)
@@ -237,10 +170,100 @@ TEST_F(watch, expired_leases_are_told)
 	ASSERT_EQ(0, trace_rare_events());
 	recurse(2, outlast_the_lease, NULL);
 	EXPECT_EQ(expired + 3, stat_of("leases_expired"));
-	EXPECT_TRUE(traced("uprobe_lease_expired"));
+	EXPECT_EQ(3, traced("uprobe_lease_expired"));
 	EXPECT_EQ(3, hits(probe));
 	close(probe);
-	rmdir(INSTANCE);
+}
+
+/* A process with more stepped instructions than there are slots. */
+TEST_F_TIMEOUT(watch, reclaimed_slots_are_told, 120)
+{
+	long long reclaimed = stat_of("slots_reclaimed");
+	struct trace_counter counter;
+
+	/* Another CPU of an old QEMU would execute what a slot held before. */
+	run_on_cpu0();
+	ASSERT_EQ(0, trace_create(&counter, "reclaim", PROBE_ENTRY));
+	for (int i = 0; i < MANY_COUNT; i++)
+		ASSERT_EQ(0, trace_add(&counter, place_of(many + i * MANY_STRIDE)));
+	ASSERT_EQ(0, trace_enable(&counter));
+	ASSERT_EQ(0, trace_rare_events());
+	for (int i = 0; i < MANY_COUNT; i++)
+		ASSERT_EQ(1 + i, many_call(i, 1));
+	reclaimed = stat_of("slots_reclaimed") - reclaimed;
+	EXPECT_LT(0, reclaimed);
+	EXPECT_GT(MANY_COUNT, reclaimed);
+	EXPECT_EQ(reclaimed, traced("uprobe_slot_reclaimed: slot="));
+	EXPECT_EQ(MANY_COUNT, trace_hits(&counter));
+	trace_destroy(&counter);
+}
+
+/*
+ * Keeps all, be it the kernel on its own behalf, from writing to a page: they
+ * fail. Returns a descriptor that ends this when it is closed, or -errno.
+ */
+static int forbid_writing(char *page)
+{
+	const struct uffdio_range range = { .start = (unsigned long)page, .len = PAGE };
+	struct uffdio_api api = {
+		.api = UFFD_API,
+		.features = UFFD_FEATURE_PAGEFAULT_FLAG_WP | UFFD_FEATURE_SIGBUS,
+	};
+	struct uffdio_register reg = { .range = range, .mode = UFFDIO_REGISTER_MODE_WP };
+	struct uffdio_writeprotect forbid = {
+		.range = range, .mode = UFFDIO_WRITEPROTECT_MODE_WP,
+	};
+	int fd = syscall(SYS_userfaultfd, O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	if (ioctl(fd, UFFDIO_API, &api) || ioctl(fd, UFFDIO_REGISTER, &reg) ||
+	    ioctl(fd, UFFDIO_WRITEPROTECT, &forbid))
+		return -errno;
+	return fd;
+}
+
+/* The breakpoint of a probe that has gone stays, and so does what the kernel knows of it. */
+TEST_F(watch, failed_removals_are_told)
+{
+	int fd = code_file(1), probe, forbidden;
+	struct place place = place_in_fd(fd, STUCK);
+	unsigned char code[ARCH_CODE_MAX];
+	char *map, told[128];
+	struct line line;
+	struct stat st;
+
+	code_write(fd, STUCK, code, arch_code_stepped(code, VALUE));
+	map = code_map(fd, 1, PROT_READ | PROT_EXEC);
+	probe = probe_self_at(place, PROBE_ENTRY);
+	ASSERT_GE(probe, 0);
+	forbidden = forbid_writing(map);
+	if (forbidden == -ENOSYS || forbidden == -EINVAL)
+		SKIP(return, "needs userfaultfd that protects pages from writing");
+	ASSERT_GE(forbidden, 0);
+	ASSERT_EQ(0, trace_rare_events());
+	close(probe);
+	ASSERT_EQ(0, fstat(fd, &st));
+	snprintf(told, sizeof(told), "uprobe_restore_failed: dev=%u:%u ino=%lu offset=%#x error=%d",
+		 major(st.st_dev), minor(st.st_dev), (unsigned long)st.st_ino, STUCK, -EFAULT);
+	EXPECT_EQ(1, traced("uprobe_restore_failed"));
+	EXPECT_EQ(1, traced(told));
+
+	/* It is stepped over, and nobody hears of it. */
+	EXPECT_EQ(0, listed(place, &line));
+	EXPECT_TRUE(arch_is_breakpoint(map + STUCK));
+	EXPECT_EQ(VALUE, code_call(map + STUCK));
+	/* Once it may be written to, the next probe takes it over, and takes it away. */
+	close(forbidden);
+	probe = probe_self_at(place, PROBE_ENTRY);
+	ASSERT_GE(probe, 0);
+	EXPECT_EQ(1, listed(place, &line));
+	EXPECT_EQ(VALUE, code_call(map + STUCK));
+	EXPECT_EQ(1, hits(probe));
+	close(probe);
+	EXPECT_FALSE(arch_is_breakpoint(map + STUCK));
+	EXPECT_EQ(VALUE, code_call(map + STUCK));
+	EXPECT_EQ(1, traced("uprobe_restore_failed"));
 }
 
 #define CROWD		1000
