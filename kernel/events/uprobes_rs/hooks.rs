@@ -166,6 +166,11 @@ fn has_probes(vma: &Vma<'_>, start: usize, end: usize) -> bool {
 /// stays if there is a probe that has none of its breakpoints here. If it goes then what asked for
 /// this stays, and says that there have been some.
 ///
+/// Several threads may be here at once, and come to different ends, because probes come and go
+/// meanwhile. The first end stands: together they would leave nothing to say that a breakpoint which
+/// has gone was one of ours. Either will do. Breakpoints come with `mmap_lock` held for writing, so
+/// that a probe which only some of the threads have found has none here yet, or none any more.
+///
 /// # Safety
 ///
 /// `mm` must be an address space of which `mmap_lock` is held, at least for reading.
@@ -175,7 +180,7 @@ pub(crate) unsafe fn recalc(mm: *mut bindings::mm_struct) {
     let may_trap = |vma: Vma<'_>| {
         vma.is_probeable(Purpose::Restore) && has_probes(&vma, vma.start(), vma.end())
     };
-    mm.clear(if vmas.any(may_trap) {
+    mm.clear_one_of_both(if vmas.any(may_trap) {
         Flag::RecalcUprobes
     } else {
         Flag::HasUprobes

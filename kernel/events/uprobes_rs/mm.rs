@@ -31,7 +31,13 @@ use kernel::{
         MmWithUser, //
     },
     prelude::*,
-    sync::percpu_rwsem::PercpuRwSemaphore,
+    sync::{
+        atomic::{
+            ordering::Relaxed,
+            Atomic, //
+        },
+        percpu_rwsem::PercpuRwSemaphore, //
+    },
     types::NotThreadSafe, //
 };
 
@@ -86,6 +92,8 @@ pub(crate) trait Flags {
     fn has(&self, flag: Flag) -> bool;
     fn set(&self, flag: Flag);
     fn clear(&self, flag: Flag);
+    /// Clears one flag if both are set, in one step: whoever comes second finds that they are not.
+    fn clear_one_of_both(&self, flag: Flag);
 }
 
 impl Flags for Mm {
@@ -103,6 +111,23 @@ impl Flags for Mm {
     fn clear(&self, flag: Flag) {
         // SAFETY: As in `has()`.
         unsafe { bindings::mm_flags_clear(flag as c_int, self.as_raw()) }
+    }
+
+    fn clear_one_of_both(&self, flag: Flag) {
+        const BOTH: usize = 1 << Flag::HasUprobes as i32 | 1 << Flag::RecalcUprobes as i32;
+        // SAFETY: The reference keeps the `mm_struct` alive, of whose flags these are in the first
+        // word. C's functions for them are atomic, too.
+        let word = unsafe {
+            let flags = &raw mut (*self.as_raw()).__bindgen_anon_1.flags.__mm_flags;
+            Atomic::from_ptr(flags.cast::<usize>())
+        };
+        let mut old = word.load(Relaxed);
+        while old & BOTH == BOTH {
+            match word.cmpxchg(old, old & !(1 << flag as i32), Relaxed) {
+                Ok(_) => return,
+                Err(now) => old = now,
+            }
+        }
     }
 }
 
