@@ -111,6 +111,68 @@ function load_relative
 	imul $1, guard_page(%rip), %rax
 	ret
 
+/* Those of emulated.h. */
+function mov_load
+	mov (%rdi), %rax
+	ret
+
+function mov_store
+	mov %rsi, (%rdi)
+	ret
+
+function mov_store_number
+	movl $0x12345678, (%rdi)
+	ret
+
+function cmp_load
+	cmpq $7, (%rdi)
+	sete %al
+	movzbl %al, %eax
+	ret
+
+.macro probed insn:vararg
+	.pushsection walk_places, "a", @progbits
+	.quad 1f
+	.popsection
+1:	\insn
+.endm
+
+function walk
+	probed endbr64
+	probed mov %rdi, %rax
+	probed mov (%rsi), %rdx
+	probed sub $8, %rax
+	probed mov %rax, 8(%rsi)
+	probed nopl 8(%rax)
+	probed lea 16(%rax,%rdx), %rcx
+	probed cmpl $7, (%rsi)
+	probed mov $5, %eax
+	probed add %rcx, %rax
+	ret
+label walk_end
+
+	/* So that each instruction of walk() traps, and hardly any other. */
+function walk_trapping
+	pushf
+	orl $0x100, (%rsp)
+	popf
+	call walk
+	pushf
+	andl $~0x100, (%rsp)
+	popf
+	ret
+
+	/* With the flag that makes the processor check alignment. */
+function mov_load_aligned
+	pushf
+	orl $0x40000, (%rsp)
+	popf
+	call mov_load
+	pushf
+	andl $~0x40000, (%rsp)
+	popf
+	ret
+
 function divide
 	mov %rdi, %rax
 	cqo
