@@ -10,6 +10,7 @@
 
 #![cfg(all(test, target_arch = "x86_64"))]
 
+#[allow(dead_code, reason = "the kernel uses more of it")]
 #[path = "../../../kernel/events/uprobes_rs/arch/x86/decode.rs"]
 mod decode;
 #[path = "../../../kernel/events/uprobes_rs/arch/x86/execute.rs"]
