@@ -91,35 +91,37 @@ pub(crate) unsafe fn mmap(vma: *mut bindings::vm_area_struct) {
 /// waits for the address space's lock. One that goes has no consumer that wants it, or soon visits
 /// the mapping to clean up.
 fn install_all(vma: &LockedVma<'_>, inode: InodeId) {
-    let (mut next, last) = vma.offsets(vma.start(), vma.end());
-    while let Some(probe) = first_in_use(inode, next, last) {
-        // SAFETY: The current task always exists.
-        if unsafe { bindings::fatal_signal_pending(bindings::get_current()) != 0 } {
-            return;
+    let (first, last) = vma.offsets(vma.start(), vma.end());
+    let mut rest = Some(first);
+    while let Some(next) = rest {
+        let probes;
+        (probes, rest) = some_in_use(inode, next, last);
+        for probe in probes.into_iter().flatten() {
+            // SAFETY: The current task always exists.
+            if unsafe { bindings::fatal_signal_pending(bindings::get_current()) != 0 } {
+                return;
+            }
+            // SAFETY: A mapping's address space is valid.
+            if unsafe { probe.consumers().wants(vma.mm().as_raw()) } {
+                let vaddr = vma.offset_to_vaddr(probe.offset());
+                // Nobody can be told, see `mmap()`.
+                let _ = breakpoint::install(&probe, vma, vaddr);
+            }
         }
-        // SAFETY: A mapping's address space is valid.
-        if unsafe { probe.consumers().wants(vma.mm().as_raw()) } {
-            let vaddr = vma.offset_to_vaddr(probe.offset());
-            // Nobody can be told, see `mmap()`.
-            let _ = breakpoint::install(&probe, vma, vaddr);
-        }
-        next = match probe.offset().checked_add(1) {
-            Some(next) => next,
-            None => return,
-        };
     }
 }
 
-/// The first probe in `first..=last` of a file, skipping those that are dying.
-fn first_in_use(inode: InodeId, mut first: i64, last: i64) -> Option<ProbeRef> {
+/// The first probes in `first..=last` of a file, without those that are dying, and the offset at
+/// which to go on if there may be more.
+fn some_in_use(
+    inode: InodeId,
+    first: i64,
+    last: i64,
+) -> ([Option<ProbeRef>; tree::SOME], Option<i64>) {
     let guard = rcu_tasks_trace::read_lock();
-    loop {
-        let probe = tree::first_in(inode, first, last, &guard)?;
-        if let Some(probe) = probe.try_get() {
-            return Some(probe);
-        }
-        first = probe.offset().checked_add(1)?;
-    }
+    let found = tree::some_in(inode, first, last, &guard);
+    let rest = found[tree::SOME - 1].and_then(|probe| probe.offset().checked_add(1));
+    (found.map(|probe| probe?.try_get()), rest)
 }
 
 /// Part of a mapping goes away.

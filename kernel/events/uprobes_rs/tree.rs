@@ -12,7 +12,10 @@
 //! whatever is found here may be dying: it is good for as long as the RCU guard lives, and only
 //! [`Probe::try_get`] makes more of it.
 
-use core::ptr;
+use core::{
+    marker::PhantomData,
+    ptr, //
+};
 
 use kernel::{
     bindings,
@@ -154,6 +157,29 @@ pub(crate) fn first_in(
     first_from(from, guard).filter(|probe| probe.key() <= to)
 }
 
+/// How many probes [`some_in`] finds at once.
+pub(crate) const SOME: usize = 16;
+
+/// Finds the probes with the lowest offsets in `first..=last` of a file, in order: all that there
+/// are if the last place is empty, and else as many as there are places.
+pub(crate) fn some_in(
+    inode: InodeId,
+    first: i64,
+    last: i64,
+    _guard: &rcu_tasks_trace::Guard,
+) -> [Option<&Probe>; SOME] {
+    let key = |offset| Key { inode, offset };
+    loop {
+        let start = WRITERS.begin();
+        // SAFETY: As in `find()`.
+        let mut walk = unsafe { Walk::from(key(first)) };
+        let found = core::array::from_fn(|_| walk.next().filter(|probe| probe.key() <= key(last)));
+        if !WRITERS.retry(start) {
+            return found;
+        }
+    }
+}
+
 /// Finds the probe with the lowest key that is not below `key`.
 pub(crate) fn first_from(key: Key, _guard: &rcu_tasks_trace::Guard) -> Option<&Probe> {
     loop {
@@ -210,6 +236,77 @@ unsafe fn lower_bound<'a>(key: Key) -> Option<&'a Probe> {
             best = Some(probe);
             link = left;
         }
+    }
+}
+
+/// A walk through the tree, from one key to the next higher one.
+///
+/// It goes down only, because writers see to it that who goes down gets to an end, and promise
+/// nothing to who goes up: it remembers the nodes that it has gone by, on their left.
+///
+/// # Invariants
+///
+/// `passed[..len]` are nodes of probes that are not freed during `'a`.
+struct Walk<'a> {
+    passed: [*mut Node; HEIGHT],
+    len: usize,
+    _probes: PhantomData<&'a Probe>,
+}
+
+/// More than the tree is high: twice the logarithm of as many probes as there is memory for.
+const HEIGHT: usize = 64;
+
+impl<'a> Walk<'a> {
+    /// Begins with the lowest key that is not below `key`.
+    ///
+    /// # Safety
+    ///
+    /// No probe in the tree may be freed during `'a`.
+    unsafe fn from(key: Key) -> Self {
+        let mut walk = Self {
+            passed: [ptr::null_mut(); HEIGHT],
+            len: 0,
+            _probes: PhantomData,
+        };
+        let mut link = links::root();
+        while let Some(probe) = walk.below(link) {
+            let (left, right) = probe.node.children();
+            link = if probe.key() < key {
+                right
+            } else {
+                walk.pass(probe);
+                left
+            };
+        }
+        walk
+    }
+
+    fn below(&self, link: &Link) -> Option<&'a Probe> {
+        let node = follow(link);
+        // SAFETY: A node that is not null is that of a probe, which whoever began the walk keeps.
+        (!node.is_null()).then(|| unsafe { probe_of(node) })
+    }
+
+    /// Remembers a node to which the walk comes back. If the tree is being changed there may seem to
+    /// be more than there can be; then nobody believes what is found.
+    fn pass(&mut self, probe: &'a Probe) {
+        if let Some(place) = self.passed.get_mut(self.len) {
+            // INVARIANT: The probe is alive during `'a`.
+            *place = ptr::from_ref(&probe.node).cast_mut();
+            self.len += 1;
+        }
+    }
+
+    fn next(&mut self) -> Option<&'a Probe> {
+        self.len = self.len.checked_sub(1)?;
+        // SAFETY: By the type's invariants.
+        let probe: &Probe = unsafe { probe_of(self.passed[self.len]) };
+        let (_, mut link) = probe.node.children();
+        while let Some(higher) = self.below(link) {
+            self.pass(higher);
+            link = higher.node.children().0;
+        }
+        Some(probe)
     }
 }
 
