@@ -265,9 +265,9 @@ impl Job<'_> {
 unsafe fn visit(probe: &Probe, job: Job<'_>) -> Result {
     let fork = mm::fork_lock().write();
     // SAFETY: By the function's contract.
-    let places = unsafe { Place::collect(probe, job.purpose())? };
+    let places = unsafe { Places::collect(probe, job.purpose())? };
     let mut result = Ok(());
-    for place in &places {
+    for place in places.iter() {
         result = result.and(place.visit(probe, job));
         if result.is_err() && job.purpose() == Purpose::Install {
             break;
@@ -337,39 +337,52 @@ struct Place {
     vaddr: usize,
 }
 
-impl Place {
-    /// Enough for most probes at the first attempt.
-    const EXPECTED: usize = 16;
+/// How many places need no memory to be collected.
+const FEW: usize = 8;
+
+/// The places of a probe.
+struct Places {
+    few: [Option<Place>; FEW],
+    more: KVVec<Place>,
+    len: usize,
+}
+
+impl Places {
+    fn new() -> Self {
+        Self {
+            few: [const { None }; FEW],
+            more: KVVec::new(),
+            len: 0,
+        }
+    }
 
     /// Collects the places of a probe. May sleep.
     ///
     /// # Safety
     ///
     /// The probe's inode must be kept.
-    unsafe fn collect(probe: &Probe, purpose: Purpose) -> Result<KVVec<Place>> {
-        // Without mappings there is nothing to fail for, and many need not be in one piece.
-        let mut places =
-            KVVec::with_capacity(Self::EXPECTED, GFP_KERNEL).unwrap_or_else(|_| KVVec::new());
+    unsafe fn collect(probe: &Probe, purpose: Purpose) -> Result<Self> {
+        let mut places = Self::new();
         loop {
             // SAFETY: By the function's contract.
-            let missing = unsafe { Self::fill(&mut places, probe, purpose) };
+            let missing = unsafe { places.fill(probe, purpose) };
             if missing == 0 {
                 return Ok(places);
             }
             // Again, with memory for as many as there were this time. That gives back references,
             // and may wait for reclaim, neither of which could have been done under the lock.
-            let wanted = places.len() + missing;
-            places.clear();
-            places.reserve(wanted, GFP_KERNEL)?;
+            let wanted = places.len + missing;
+            places = Self::new();
+            places.more.reserve(wanted - FEW, GFP_KERNEL)?;
         }
     }
 
-    /// Collects as many places as there is memory for, and returns how many there are beyond that.
+    /// Collects as many places as there is room for, and returns how many there are beyond that.
     ///
     /// # Safety
     ///
     /// The probe's inode must be kept.
-    unsafe fn fill(places: &mut KVVec<Place>, probe: &Probe, purpose: Purpose) -> usize {
+    unsafe fn fill(&mut self, probe: &Probe, purpose: Purpose) -> usize {
         // SAFETY: By the function's contract.
         let mappings = unsafe { FileMappings::lock(probe) };
         let mut missing = 0;
@@ -378,20 +391,41 @@ impl Place {
                 continue;
             }
             // Not after having taken a reference, which could not be given back here.
-            if places.len() == places.capacity() {
+            if !self.has_room() {
                 missing += 1;
                 continue;
             }
             // A process that is exiting needs nothing from us any more.
             if let Some(mm) = vma.mm().mmget_not_zero() {
                 let vaddr = vma.offset_to_vaddr(probe.offset());
-                // There is room for it, see above.
-                let _ = places.push_within_capacity(Place { mm, vaddr });
+                self.push(Place { mm, vaddr });
             }
         }
         missing
     }
 
+    fn has_room(&self) -> bool {
+        self.len < FEW + self.more.capacity()
+    }
+
+    /// Adds a place, for which there must be room.
+    fn push(&mut self, place: Place) {
+        self.len += 1;
+        match self.few.get_mut(self.len - 1) {
+            Some(free) => *free = Some(place),
+            None => {
+                let _ = self.more.push_within_capacity(place);
+            }
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &Place> {
+        let few = self.few.iter().take(self.len).flatten();
+        Iterator::chain(few, &self.more)
+    }
+}
+
+impl Place {
     /// Does what is to be done here, if the instruction is still here.
     ///
     /// The lock is held for writing, and not just for reading as changing a page would need:

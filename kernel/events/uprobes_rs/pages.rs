@@ -23,9 +23,9 @@ use kernel::{
 /// # Invariants
 ///
 /// Each pointer is null, or comes from a box that this owns; once set it does not change.
-pub(crate) struct Pages<P, const MAX: usize>([Atomic<*mut P>; MAX]);
+pub(crate) struct Pages<P: Send + Sync, const MAX: usize>([Atomic<*mut P>; MAX]);
 
-impl<P, const MAX: usize> Pages<P, MAX> {
+impl<P: Send + Sync, const MAX: usize> Pages<P, MAX> {
     pub(crate) fn new() -> Self {
         Self([const { Atomic::new(ptr::null_mut()) }; MAX])
     }
@@ -50,7 +50,7 @@ impl<P, const MAX: usize> Pages<P, MAX> {
     }
 }
 
-impl<P, const MAX: usize> Drop for Pages<P, MAX> {
+impl<P: Send + Sync, const MAX: usize> Drop for Pages<P, MAX> {
     fn drop(&mut self) {
         for page in &mut self.0 {
             let page = *page.get_mut();
