@@ -607,6 +607,11 @@ __rust_helper void rust_helper_pagefault_enable(void)
 	pagefault_enable();
 }
 
+__rust_helper bool rust_helper_uprobes_cpu_watches_memory(void)
+{
+	return uprobes_cpu_watches_memory();
+}
+
 __rust_helper int rust_helper_get_user_u8(u8 *to, const u8 __user *from)
 {
 	return get_user(*to, from);

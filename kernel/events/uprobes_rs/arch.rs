@@ -22,7 +22,10 @@ use kernel::{
 
 use crate::returns::Return;
 
-pub(crate) use own::Emulation;
+pub(crate) use own::{
+    Emulation,
+    Word, //
+};
 
 /// Bytes of an instruction as it is executed out of line.
 pub(crate) const IXOL_BYTES: usize = bindings::UPROBE_IXOL_BYTES;
@@ -111,7 +114,7 @@ impl Insn {
         // SAFETY: The analysed instruction has `IXOL_BYTES` bytes, which do not change any more.
         Ixol(unsafe {
             bindings::uprobe_ixol(self.as_ptr())
-                .cast::<[u32; IXOL_WORDS]>()
+                .cast::<[Word; IXOL_WORDS]>()
                 .read_unaligned()
         })
     }
@@ -125,6 +128,20 @@ impl Insn {
                 bindings::arch_uprobe_optimize(self.as_ptr(), vaddr);
             }
         }
+    }
+
+    /// Does the architecture replace the breakpoint by something faster?
+    pub(crate) fn is_optimized(&self) -> bool {
+        // SAFETY: The instruction was analysed.
+        unsafe { own::may_optimize(self.as_ptr()) }
+    }
+
+    /// May [`Self::emulate`] say one thing to one thread and another to the next?
+    pub(crate) fn depends_on_thread(&self) -> bool {
+        // SAFETY: The analysed instruction has that many bytes, which do not change any more.
+        own::depends_on_thread(unsafe {
+            core::slice::from_raw_parts(bindings::uprobe_insn(self.as_ptr()).cast(), INSN_BYTES)
+        })
     }
 
     /// Emulates the instruction if C's part of the architecture can; false if it has to be stepped.
@@ -164,24 +181,24 @@ fn check(errno: c_int) -> Result {
     to_result(errno)
 }
 
-const IXOL_WORDS: usize = IXOL_BYTES / size_of::<u32>();
+const IXOL_WORDS: usize = IXOL_BYTES / size_of::<Word>();
 
 /// The bytes of an instruction that is executed out of line.
 ///
 /// All that a slot holds: two probes with the same bytes can use the same slot.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Ixol([u32; IXOL_WORDS]);
+pub(crate) struct Ixol([Word; IXOL_WORDS]);
 
 impl Ixol {
     /// For what is not an instruction of a probe.
     #[cfg(CONFIG_UPROBES_RUST_KUNIT_TEST)]
     pub(crate) fn from_number(number: u32) -> Self {
-        Self([number; IXOL_WORDS])
+        Self([number.into(); IXOL_WORDS])
     }
 }
 
 impl Deref for Ixol {
-    type Target = [u32; IXOL_WORDS];
+    type Target = [Word; IXOL_WORDS];
 
     #[inline]
     fn deref(&self) -> &Self::Target {
@@ -247,16 +264,6 @@ pub(crate) fn is_trap(insn: &[u8]) -> bool {
 pub(crate) unsafe fn analyze(auprobe: *mut bindings::arch_uprobe, mm: &Mm, vaddr: usize) -> Result {
     // SAFETY: By the function's contract.
     to_result(unsafe { bindings::arch_uprobe_analyze_insn(auprobe, mm.as_raw(), vaddr) })
-}
-
-/// Does the architecture replace the breakpoint by something faster?
-///
-/// # Safety
-///
-/// `auprobe` must be valid, and the instruction have been analysed.
-pub(crate) unsafe fn is_optimized(auprobe: *mut bindings::arch_uprobe) -> bool {
-    // SAFETY: By the function's contract.
-    unsafe { own::may_optimize(auprobe) }
 }
 
 /// Has the instruction in the slot, rather than somebody else, raised the pending signal?

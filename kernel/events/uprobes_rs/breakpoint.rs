@@ -74,7 +74,7 @@ pub(crate) fn install(probe: &Probe, vma: &LockedVma<'_>, vaddr: usize) -> Resul
 /// Puts the original instruction of a probe back. One that is there already is no error, nor is it
 /// if the file has been truncated: that took the process's own pages along. May sleep.
 pub(crate) fn remove(probe: &Probe, vma: &LockedVma<'_>, vaddr: usize) -> Result {
-    if probe.insn().is_none() {
+    if probe.analysed().is_none() {
         // Never prepared, so it has no breakpoint anywhere: one that is found here is a debugger's.
         return Ok(());
     }

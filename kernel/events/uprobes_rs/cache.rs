@@ -70,7 +70,6 @@ const PLACES: usize = 16;
 
 struct Entry<T> {
     vaddr: Cell<usize>,
-    mappings: Cell<u32>,
     found: Cell<Option<T>>,
 }
 
@@ -78,7 +77,6 @@ impl<T: Copy> Entry<T> {
     const fn empty() -> Self {
         Self {
             vaddr: Cell::new(0),
-            mappings: Cell::new(0),
             found: Cell::new(None),
         }
     }
@@ -86,8 +84,9 @@ impl<T: Copy> Entry<T> {
 
 /// What a thread has found at which address.
 pub(crate) struct Cache<T> {
-    /// The count of removals that all entries go by.
+    /// The count of removals, and the sequence of the mappings, that all entries go by.
     removals: Cell<u64>,
+    mappings: Cell<u32>,
     /// The time before which no entry was made.
     since: Cell<usize>,
     entries: [Entry<T>; PLACES],
@@ -97,6 +96,7 @@ impl<T: Copy> Cache<T> {
     pub(crate) const fn new() -> Self {
         Self {
             removals: Cell::new(0),
+            mappings: Cell::new(0),
             since: Cell::new(0),
             entries: [const { Entry::empty() }; PLACES],
         }
@@ -110,16 +110,16 @@ impl<T: Copy> Cache<T> {
 
     #[inline]
     fn is_of(&self, now: &Moment) -> bool {
-        self.removals.get() == now.removals && now.time.wrapping_sub(self.since.get()) < MAX_AGE
+        self.removals.get() == now.removals
+            && self.mappings.get() == now.mappings
+            && now.time.wrapping_sub(self.since.get()) < MAX_AGE
     }
 
     /// What was found at `vaddr`, if a search would find the same at this moment.
     #[inline]
     pub(crate) fn recall(&self, vaddr: usize, now: &Moment) -> Option<T> {
         let entry = self.entry(vaddr);
-        let is_valid =
-            entry.vaddr.get() == vaddr && entry.mappings.get() == now.mappings && self.is_of(now);
-        if is_valid {
+        if entry.vaddr.get() == vaddr && self.is_of(now) {
             entry.found.get()
         } else {
             None
@@ -131,11 +131,11 @@ impl<T: Copy> Cache<T> {
         if !self.is_of(then) {
             self.forget();
             self.removals.set(then.removals);
+            self.mappings.set(then.mappings);
             self.since.set(then.time);
         }
         let entry = self.entry(vaddr);
         entry.vaddr.set(vaddr);
-        entry.mappings.set(then.mappings);
         entry.found.set(Some(found));
     }
 

@@ -14,10 +14,7 @@ use kernel::{
 };
 
 use crate::{
-    arch::{
-        Insn,
-        Regs, //
-    },
+    arch::Regs,
     attach,
     consumer::{
         Consumer,
@@ -31,11 +28,15 @@ use crate::{
         Flag,
         Flags, //
     },
-    probe::Probe,
+    probe::{
+        Analysed,
+        Probe, //
+    },
     returns::Draft,
     stats::Event,
     step,
     task::{
+        MaybeThread,
         Signal,
         Thread, //
     },
@@ -92,13 +93,12 @@ fn handle_probe_at<'t>(
     vaddr: usize,
 ) -> Option<step::Prepared<'t>> {
     let guard = rcu_tasks_trace::read_lock();
-    let thread = Thread::current(current);
-    match lookup::find(thread, mm, vaddr, &guard) {
+    let thread = MaybeThread::current(current);
+    match lookup::find(thread.memo(), mm, vaddr, &guard) {
         Ok(probe) => {
             // In advance: the consumers shall see it, and may change it.
             regs.set_ip(vaddr);
-            let thread = Thread::or_new(thread, current).ok()?;
-            return handle_probe(thread, mm, probe, regs, vaddr, &guard);
+            return handle_probe(thread.or_new().ok()?, mm, probe, regs, vaddr, &guard);
         }
         Err(Miss::Foreign) => Signal::Trap.force(),
         // Whatever is there now is executed, or faults.
@@ -120,14 +120,15 @@ fn handle_probe<'t>(
     guard: &rcu_tasks_trace::Guard,
 ) -> Option<step::Prepared<'t>> {
     // The breakpoint may be that of a predecessor, and this probe not be analysed yet.
-    let insn = probe.insn()?;
-    run_consumers(thread, mm, probe, insn, regs, guard);
+    let probe = probe.analysed()?;
+    let insn = probe.insn();
+    run_consumers(thread, mm, probe, regs, guard);
     insn.optimize(vaddr);
     // A consumer that has sent the thread elsewhere does not want the instruction executed.
     if regs.ip() != vaddr {
         return None;
     }
-    if probe.emulate(insn, regs) {
+    if probe.emulate(regs) {
         return None;
     }
     Event::Step.note_if_wanted();
@@ -141,14 +142,14 @@ pub(crate) fn handle_syscall(current: &CurrentTask, regs: &Regs, vaddr: usize) {
         return;
     };
     let guard = rcu_tasks_trace::read_lock();
-    let thread = Thread::current(current);
-    let Ok(probe) = lookup::find(thread, mm, vaddr, &guard) else {
+    let thread = MaybeThread::current(current);
+    let Ok(probe) = lookup::find(thread.memo(), mm, vaddr, &guard) else {
         return;
     };
-    let (Some(insn), Ok(thread)) = (probe.insn(), Thread::or_new(thread, current)) else {
+    let (Some(probe), Ok(thread)) = (probe.analysed(), thread.or_new()) else {
         return;
     };
-    run_consumers(thread, mm, probe, insn, regs, &guard);
+    run_consumers(thread, mm, probe, regs, &guard);
 }
 
 /// The return that consumers of a hit want to hear of.
@@ -189,8 +190,7 @@ impl<'t> Wanted<'t> {
 fn run_consumers(
     thread: &Thread,
     mm: &MmWithUser,
-    probe: &Probe,
-    insn: &Insn,
+    probe: Analysed<'_>,
     regs: &Regs,
     guard: &rcu_tasks_trace::Guard,
 ) {
@@ -198,7 +198,7 @@ fn run_consumers(
     let mut asked = false;
     let mut all_refuse = true;
 
-    thread.set_handled(Some(insn));
+    thread.set_handled(Some(probe.insn()));
     for consumer in probe.consumers().iter(guard) {
         let mut cookie = 0;
         let verdict = consumer.entered(regs, &mut cookie);
@@ -211,10 +211,10 @@ fn run_consumers(
     thread.set_handled(None);
 
     if let Wanted::Return(draft) = wanted {
-        uretprobe::hijack(thread, mm, probe, regs, draft);
+        uretprobe::hijack(thread, mm, &probe, regs, draft);
     }
     if asked && all_refuse {
-        remove_here(probe, mm);
+        remove_here(&probe, mm);
     }
 }
 

@@ -36,6 +36,7 @@ use crate::{
     breakpoint,
     cache::Moment,
     hooks,
+    memo::Memo,
     mm::{
         Flag,
         Flags,
@@ -43,7 +44,6 @@ use crate::{
     },
     probe::Probe,
     stats::Event,
-    task::Thread,
     tree::{
         self,
         InodeId,
@@ -66,10 +66,10 @@ pub(crate) enum Miss {
 
 /// Finds the probe at `vaddr` of the current address space. May sleep.
 ///
-/// `thread` is the current one, if it has been hit before.
+/// `memo` is that of the current thread, if it has one.
 #[inline]
 pub(crate) fn find<'g>(
-    thread: Option<&Thread>,
+    memo: Option<&Memo>,
     mm: &MmWithUser,
     vaddr: usize,
     guard: &'g rcu_tasks_trace::Guard,
@@ -77,11 +77,11 @@ pub(crate) fn find<'g>(
     let Some(now) = moment(mm, guard) else {
         return find_locked(mm, vaddr, guard);
     };
-    if let Some(probe) = thread.and_then(|thread| recall(thread, vaddr, &now, guard)) {
+    if let Some(probe) = memo.and_then(|memo| recall(memo, vaddr, &now, guard)) {
         Event::LookupCached.note_if_wanted();
         return Ok(probe);
     }
-    find_anew(thread, mm, vaddr, now, guard)
+    find_anew(memo, mm, vaddr, now, guard)
 }
 
 /// The state that a search depends on, unless the mappings are being changed just now.
@@ -101,12 +101,12 @@ fn moment(mm: &Mm, guard: &rcu_tasks_trace::Guard) -> Option<Moment> {
 /// What the thread has found at `vaddr` before, if it still holds.
 #[inline]
 fn recall<'g>(
-    thread: &Thread,
+    memo: &Memo,
     vaddr: usize,
     now: &Moment,
     _guard: &'g rcu_tasks_trace::Guard,
 ) -> Option<&'g Probe> {
-    let probe = thread.probes().recall(vaddr, now)?;
+    let probe = memo.probes.recall(vaddr, now)?;
     // SAFETY: No probe has been taken out of the tree since before this one was found there, as far
     // as can be seen under the guard. So the grace period that ends the probe's life, which is asked
     // for after it was taken out and counted, has not begun before the guard did, and waits for it.
@@ -119,7 +119,7 @@ fn recall<'g>(
 /// Out of line, so that the usual hit does not save registers for it.
 #[inline(never)]
 fn find_anew<'g>(
-    thread: Option<&Thread>,
+    memo: Option<&Memo>,
     mm: &MmWithUser,
     vaddr: usize,
     now: Moment,
@@ -129,8 +129,8 @@ fn find_anew<'g>(
         return find_locked(mm, vaddr, guard);
     };
     Event::LookupSpeculative.note_if_wanted();
-    if let Some(thread) = thread {
-        thread.probes().remember(vaddr, &now, NonNull::from(probe));
+    if let Some(memo) = memo {
+        memo.probes.remember(vaddr, &now, NonNull::from(probe));
     }
     Ok(probe)
 }

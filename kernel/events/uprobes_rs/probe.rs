@@ -10,6 +10,7 @@
 //! [`ProbeRef`] does, and there is no way from one to the other that can raise a count from zero.
 
 use core::{
+    cell::UnsafeCell,
     ops::Deref,
     ptr::NonNull, //
 };
@@ -29,8 +30,7 @@ use kernel::{
             Atomic, //
         },
         new_rwsem,
-        RwSemaphore,
-        SetOnce, //
+        RwSemaphore, //
     },
     types::Opaque, //
 };
@@ -93,10 +93,11 @@ impl FileId {
 pub(crate) enum Execution {
     /// The instruction has not been looked at.
     Unread,
-    /// It has been analysed, and C not been asked to execute it since.
+    /// It has been analysed, and what C can do for it is not known yet.
     Unhit,
+    /// C emulates it, or has once.
     Emulated,
-    /// In a slot, by itself.
+    /// C can do nothing for it, and never will.
     Stepped,
 }
 
@@ -107,7 +108,7 @@ pub(crate) struct Probe {
     #[pin]
     pub(crate) life: Life,
     /// How far the instruction has come, an [`Execution`]. From [`Execution::Unhit`] on it has been
-    /// copied and analysed, so that `arch` may be read.
+    /// copied and analysed, so that `arch` and `emulation` do not change and may be read.
     execution: Atomic<u32>,
     #[pin]
     registration: RwSemaphore<()>,
@@ -116,7 +117,8 @@ pub(crate) struct Probe {
     key: Key,
     file: FileId,
     ref_ctr_offset: i64,
-    emulation: SetOnce<Emulation>,
+    /// Apart, because the rest fills what the allocator gives for it.
+    emulation: UnsafeCell<Option<KBox<Emulation>>>,
     #[pin]
     arch: Opaque<bindings::arch_uprobe>,
 }
@@ -137,7 +139,7 @@ impl Probe {
             key,
             file,
             ref_ctr_offset,
-            emulation: SetOnce::new(),
+            emulation: UnsafeCell::new(None),
             arch <- Opaque::zeroed(),
         })
     }
@@ -261,47 +263,11 @@ impl Probe {
         &self.consumers
     }
 
-    /// The instruction, if it has been analysed.
+    /// The same probe, if its instruction has been analysed.
     #[inline]
-    pub(crate) fn insn(&self) -> Option<&Insn> {
-        // SAFETY: After the analysis, which `is_prepared()` makes visible, nothing changes in it
-        // but the architecture's own atomic flags.
-        self.is_prepared()
-            .then(|| unsafe { Insn::from_raw(self.arch()) })
-    }
-
-    /// Executes the instruction that the current thread is at, if that can be done without a step.
-    ///
-    /// What C says of an instruction once it always says, so that it is asked at the first hit only
-    /// whether it can do nothing for it.
-    #[inline]
-    pub(crate) fn emulate(&self, insn: &Insn, regs: &Regs) -> bool {
-        if let Some(emulation) = self.emulation.as_ref() {
-            if emulation.run(regs) {
-                return true;
-            }
-        }
-        let known = self.execution.load(Relaxed);
-        if known == Execution::Stepped as u32 {
-            return false;
-        }
-        let is_done = insn.emulate(regs);
-        if known == Execution::Unhit as u32 {
-            self.note_execution(is_done);
-        }
-        is_done
-    }
-
-    /// Remembers what came of the first hit.
-    #[cold]
-    fn note_execution(&self, is_emulated: bool) {
-        let execution = if is_emulated {
-            Execution::Emulated
-        } else {
-            Execution::Stepped
-        };
-        // Release: who sees this instead of what `prepare()` stored sees the analysis, too.
-        self.execution.store(execution as u32, Release);
+    pub(crate) fn analysed(&self) -> Option<Analysed<'_>> {
+        // INVARIANT: That is what was asked.
+        self.is_prepared().then_some(Analysed(self))
     }
 
     #[inline]
@@ -312,11 +278,12 @@ impl Probe {
 
     /// How the instruction is executed, as far as is known.
     pub(crate) fn execution(&self) -> &'static str {
-        // SAFETY: The architecture's part is valid.
-        let is_optimized = self.is_prepared() && unsafe { arch::is_optimized(self.arch()) };
+        let analysed = self.analysed();
+        let is_optimized = analysed.is_some_and(|this| this.insn().is_optimized());
+        let is_emulated = analysed.is_some_and(|this| this.emulation().is_some());
         match self.execution.load(Relaxed) {
             _ if is_optimized => "optimised",
-            _ if self.emulation.as_ref().is_some() => "emulated",
+            _ if is_emulated => "emulated",
             seen if seen == Execution::Unread as u32 => "unread",
             seen if seen == Execution::Unhit as u32 => "unhit",
             seen if seen == Execution::Emulated as u32 => "emulated",
@@ -358,13 +325,77 @@ impl Probe {
             let emulation = unsafe { insn::copy(self, file)? };
             // SAFETY: The instruction is in place, and `mm` is locked.
             unsafe { arch::analyze(self.arch(), mm, vaddr)? };
-            if let Some(emulation) = emulation {
-                self.emulation.populate(emulation);
-            }
+            // Without memory for it, the instruction is stepped.
+            let emulation = emulation.and_then(|known| KBox::new(known, GFP_KERNEL).ok());
+            // SAFETY: As for `arch`.
+            unsafe { *self.emulation.get() = emulation };
             // Release: who sees it set sees the analysis. Pairs with `is_prepared()`.
             self.execution.store(Execution::Unhit as u32, Release);
             Ok(())
         })
+    }
+}
+
+/// A probe whose instruction has been analysed.
+///
+/// # Invariants
+///
+/// [`Probe::is_prepared`] has been seen to be true.
+#[derive(Clone, Copy)]
+pub(crate) struct Analysed<'p>(&'p Probe);
+
+impl Deref for Analysed<'_> {
+    type Target = Probe;
+
+    #[inline]
+    fn deref(&self) -> &Probe {
+        self.0
+    }
+}
+
+impl<'p> Analysed<'p> {
+    /// What the architecture makes of the instruction.
+    #[inline]
+    pub(crate) fn insn(self) -> &'p Insn {
+        // SAFETY: By the type's invariants; after the analysis nothing changes in it but the
+        // architecture's own atomic flags.
+        unsafe { Insn::from_raw(self.0.arch()) }
+    }
+
+    /// How the instruction is executed without C, if it can be.
+    #[inline]
+    fn emulation(self) -> Option<&'p Emulation> {
+        // SAFETY: By the type's invariants; after the analysis it does not change.
+        unsafe { &*self.0.emulation.get() }.as_deref()
+    }
+
+    /// Executes the instruction that the current thread is at, if that can be done without a step.
+    #[inline]
+    pub(crate) fn emulate(self, regs: &Regs) -> bool {
+        if self.emulation().is_some_and(|known| known.run(regs)) {
+            return true;
+        }
+        let known = self.0.execution.load(Relaxed);
+        if known == Execution::Stepped as u32 {
+            return false;
+        }
+        let is_done = self.insn().emulate(regs);
+        if known == Execution::Unhit as u32 {
+            self.note_execution(is_done);
+        }
+        is_done
+    }
+
+    /// Remembers what C has said, unless it may say something else to another thread.
+    #[cold]
+    fn note_execution(self, is_emulated: bool) {
+        let execution = match is_emulated {
+            true => Execution::Emulated,
+            false if self.insn().depends_on_thread() => return,
+            false => Execution::Stepped,
+        };
+        // Release: who sees this instead of what `prepare()` stored sees the analysis, too.
+        self.0.execution.store(execution as u32, Release);
     }
 }
 

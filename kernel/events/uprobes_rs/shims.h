@@ -90,6 +90,17 @@ int uprobes_list_show(struct seq_file *m, void *v);
 #define uprobes_user_is_64bit(regs)	IS_ENABLED(CONFIG_64BIT)
 #endif
 
+#if defined(CONFIG_X86_64)
+#include <asm/debugreg.h>
+#endif
+
+/* Whether this CPU would tell a debugger of an access to memory. */
+#if defined(CONFIG_X86_64)
+#define uprobes_cpu_watches_memory()	(raw_cpu_read(cpu_dr7) & DR_GLOBAL_ENABLE_MASK)
+#else
+#define uprobes_cpu_watches_memory()	false
+#endif
+
 #ifdef __BINDGEN__
 /*
  * Whether bindgen can evaluate the original macros depends on the architecture

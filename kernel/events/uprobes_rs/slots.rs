@@ -34,7 +34,10 @@ use kernel::sync::{
     barrier::smp_mb,
 };
 
-use crate::arch::Ixol;
+use crate::arch::{
+    Ixol,
+    Word, //
+};
 
 /// A slot of an area: counted from 1, through all pages. Slot 0 of the first page is the return
 /// trampoline, which nobody asks for by number.
@@ -54,10 +57,10 @@ impl SlotId {
 /// What a slot holds.
 pub(crate) struct Record {
     live: Atomic<u32>,
-    words: [Atomic<u32>; WORDS],
+    words: [Atomic<Word>; WORDS],
 }
 
-const WORDS: usize = crate::arch::IXOL_BYTES / size_of::<u32>();
+const WORDS: usize = crate::arch::IXOL_BYTES / size_of::<Word>();
 
 impl Record {
     pub(crate) const fn empty() -> Self {
@@ -109,17 +112,22 @@ impl Record {
 }
 
 /// Where a thread is. One for each thread that steps; written by it alone, at each step, and thus
-/// on a cache line of its own.
-#[repr(align(64))]
+/// on a cache line of its own: with the count that `Arc` puts before it, it fills one.
+#[repr(C)]
 pub(crate) struct Stepper {
     /// The slot's number, or 0.
     slot: Atomic<u32>,
+    _rest: [u32; STEPPER_WORDS - 2],
 }
+
+/// The size of a cache line in words.
+const STEPPER_WORDS: usize = 64 / size_of::<u32>();
 
 impl Stepper {
     pub(crate) const fn new() -> Self {
         Self {
             slot: Atomic::new(0),
+            _rest: [0; STEPPER_WORDS - 2],
         }
     }
 
@@ -150,7 +158,7 @@ impl Stepper {
 }
 
 /// How many addresses a thread remembers slots of.
-const HINTS: usize = 128;
+const HINTS: usize = 64;
 
 /// A thread's memory of which slot it used for which address. A hint may be wrong: what counts is
 /// what the slot's record says.

@@ -113,17 +113,18 @@ impl Prepared<'_> {
     ///
     /// # Errors
     ///
-    /// `ENOMEM` and what [`crate::xol::SlotCache::enter`] says; the thread then stays where it is.
+    /// `ENOMEM` and what [`crate::xol::AreaMember::enter`] says; the thread then stays where it is.
     #[inline]
     pub(crate) fn begin(self, mm: &MmWithUser, regs: &Regs, vaddr: usize) -> Result {
         let thread = self.0;
         let step = thread.step();
         // SAFETY: By the type's invariants.
         let insn = unsafe { step.insn.get() };
-        let slot = thread.slots().enter(mm, vaddr, &insn.ixol())?;
+        let hints = thread.memo().map(|memo| &memo.slots);
+        let slot = thread.slots().enter(hints, mm, vaddr, &insn.ixol())?;
         thread.set_step(vaddr, slot);
         if let Err(error) = insn.before_step(regs) {
-            leave(thread);
+            thread.slots().leave();
             return Err(error);
         }
         // INVARIANT: The copy is in place.
@@ -152,19 +153,13 @@ pub(crate) fn finish(thread: &Thread, regs: &Regs) {
             signal = Some(Signal::Trap);
         }
     }
-    leave(thread);
+    thread.slots().leave();
     if step.signal_denied.take() {
         Errand::Signals.set();
     }
     if let Some(signal) = signal {
         signal.force();
     }
-}
-
-fn leave(thread: &Thread) {
-    let vaddr = thread.step_vaddr();
-    thread.set_step(vaddr, 0);
-    thread.slots().leave();
 }
 
 /// Must signals wait, because the current thread is stepping?

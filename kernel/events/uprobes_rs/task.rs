@@ -8,10 +8,7 @@
 //! returns, and freed at exec and exit. Everything in it is the owner's, except that the lease timer
 //! walks the pending returns (`returns.rs`).
 
-use core::ptr::{
-    self,
-    NonNull, //
-};
+use core::ptr;
 
 use kernel::{
     alloc::AllocError,
@@ -32,13 +29,15 @@ use kernel::{
 
 use crate::{
     arch::Insn,
-    cache::Cache,
     lease_timer,
-    probe::Probe,
+    memo::{
+        self,
+        Memo, //
+    },
     returns::Stack,
     stats::Event,
     step::Step,
-    xol::SlotCache, //
+    xol::AreaMember, //
 };
 
 /// A thread that has hit a probe.
@@ -46,8 +45,8 @@ use crate::{
 pub(crate) struct Thread {
     utask: Opaque<bindings::uprobe_task>,
     step: Step,
-    slots: SlotCache,
-    probes: Cache<NonNull<Probe>>,
+    slots: AreaMember,
+    memo: memo::Place,
 }
 
 impl Thread {
@@ -57,20 +56,6 @@ impl Thread {
         // SAFETY: The current task's own `utask` is null or the first field of a `Thread`, which
         // lives until the task's exec or exit.
         unsafe { (*task.as_ptr()).utask.cast::<Thread>().as_ref() }
-    }
-
-    /// `known`, which must be [`Self::current`] or none, or else what is made for the current task if
-    /// it has none. May sleep.
-    #[inline]
-    pub(crate) fn or_new<'t>(
-        known: Option<&'t Thread>,
-        task: &'t CurrentTask,
-    ) -> Result<&'t Thread, AllocError> {
-        match known.or_else(|| Self::current(task)) {
-            Some(thread) => Ok(thread),
-            // SAFETY: The current task has none, and nobody else changes that.
-            None => unsafe { Self::attach(task.as_ptr()) },
-        }
     }
 
     /// Gives a task a new `Thread`. May sleep.
@@ -103,8 +88,8 @@ impl Thread {
         Self {
             utask: Opaque::zeroed(),
             step: Step::new(),
-            slots: SlotCache::new(),
-            probes: Cache::new(),
+            slots: AreaMember::new(),
+            memo: memo::Place::new(),
         }
     }
 
@@ -151,14 +136,14 @@ impl Thread {
     }
 
     #[inline]
-    pub(crate) fn slots(&self) -> &SlotCache {
+    pub(crate) fn slots(&self) -> &AreaMember {
         &self.slots
     }
 
-    /// The probes that it has hit lately.
+    /// What it remembers of the places that it has been hit at, if anything.
     #[inline]
-    pub(crate) fn probes(&self) -> &Cache<NonNull<Probe>> {
-        &self.probes
+    pub(crate) fn memo(&self) -> Option<&Memo> {
+        self.memo.get()
     }
 
     /// The address of the instruction being stepped.
@@ -191,6 +176,37 @@ impl Thread {
     pub(crate) fn limit_lease(&self) {
         // SAFETY: The timer was set up in `attach()`.
         unsafe { lease_timer::limit(self.utask()) }
+    }
+}
+
+/// What the current task carries, or the place for it.
+pub(crate) struct MaybeThread<'t> {
+    task: &'t CurrentTask,
+    thread: Option<&'t Thread>,
+}
+
+impl<'t> MaybeThread<'t> {
+    #[inline]
+    pub(crate) fn current(task: &'t CurrentTask) -> Self {
+        let thread = Thread::current(task);
+        Self { task, thread }
+    }
+
+    /// What it remembers of the places that it has been hit at. To be asked once in a hit, because
+    /// it is counted.
+    #[inline]
+    pub(crate) fn memo(&self) -> Option<&'t Memo> {
+        self.thread.and_then(|thread| thread.memo.wanted())
+    }
+
+    /// What the task carries, made if there is nothing. May sleep.
+    #[inline]
+    pub(crate) fn or_new(self) -> Result<&'t Thread, AllocError> {
+        match self.thread {
+            Some(thread) => Ok(thread),
+            // SAFETY: The current task has none, and nobody else changes that.
+            None => unsafe { Thread::attach(self.task.as_ptr()) },
+        }
     }
 }
 

@@ -10,7 +10,8 @@
 //!  entry                                    what C calls
 //!  hit  uretprobe  step  attach  hooks      what happens: traps, returns, steps, registrations
 //!  lookup  breakpoint  refctr  xol  task    what it is done with
-//!  lease_timer  returns  insn  book         pending returns; an instruction, in its file or a slot
+//!  lease_timer  returns  insn  book  memo   pending returns; an instruction, in its file or a slot;
+//!                                           what a thread remembers
 //!  probe  life  consumer  tree  pending     what is probed, and what keeps it alive
 //!  lease  slots                             who owns what: state machines on atomics
 //!  arch  mm  links  pages                   the architecture, address spaces, C's tree and pages of
@@ -46,6 +47,7 @@ mod life;
 mod links;
 pub mod list;
 mod lookup;
+mod memo;
 mod mm;
 mod pages;
 mod pending;

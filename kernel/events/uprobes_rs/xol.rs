@@ -63,6 +63,7 @@ use crate::{
     arch::{
         self,
         Ixol,
+        Word,
         SLOT_BYTES, //
     },
     book::{
@@ -228,62 +229,72 @@ impl Slots for Area {
 }
 
 fn as_bytes(ixol: &Ixol) -> &[u8] {
-    let words: &[u32] = &ixol[..];
-    // SAFETY: Any four initialised bytes of a word are four valid bytes.
+    let words: &[Word] = &ixol[..];
+    // SAFETY: The bytes of words are valid bytes.
     unsafe { core::slice::from_raw_parts(words.as_ptr().cast(), size_of_val(words)) }
 }
 
-/// What a thread remembers of slots.
-pub(crate) struct SlotCache {
-    membership: OnceCell<Membership<Area>>,
-    hints: Hints,
-}
+/// A thread's part in the area of its process, from its first step on.
+pub(crate) struct AreaMember(OnceCell<Membership<Area>>);
 
-impl SlotCache {
+impl AreaMember {
     pub(crate) const fn new() -> Self {
-        Self {
-            membership: OnceCell::new(),
-            hints: Hints::new(),
-        }
+        Self(OnceCell::new())
     }
 
     /// Goes into a slot with the instruction that is probed at `vaddr`; returns its address.
+    /// `hints` are the thread's.
     ///
-    /// After the first time this writes nothing that others read, and takes no lock. May sleep.
+    /// If these know the slot, nothing is written that others read, and no lock taken. May sleep.
     ///
     /// # Errors
     ///
     /// `ENOMEM`, `EINTR`, and what mapping a page says.
     #[inline]
-    pub(crate) fn enter(&self, mm: &MmWithUser, vaddr: usize, ixol: &Ixol) -> Result<usize> {
-        if let (Some(member), Some(slot)) = (self.membership.get(), self.hints.get(vaddr)) {
-            if let Some(address) = member.enter(slot, ixol) {
+    pub(crate) fn enter(
+        &self,
+        hints: Option<&Hints>,
+        mm: &MmWithUser,
+        vaddr: usize,
+        ixol: &Ixol,
+    ) -> Result<usize> {
+        if let (Some(member), Some(hints)) = (self.0.get(), hints) {
+            let entered = hints.get(vaddr).and_then(|slot| member.enter(slot, ixol));
+            if let Some(address) = entered {
                 return Ok(address);
             }
         }
-        self.enter_new(mm, vaddr, ixol)
+        self.enter_new(hints, mm, vaddr, ixol)
     }
 
     #[cold]
-    fn enter_new(&self, mm: &MmWithUser, vaddr: usize, ixol: &Ixol) -> Result<usize> {
+    fn enter_new(
+        &self,
+        hints: Option<&Hints>,
+        mm: &MmWithUser,
+        vaddr: usize,
+        ixol: &Ixol,
+    ) -> Result<usize> {
         let (slot, address) = self.membership(mm)?.enter_any(mm, ixol)?;
-        self.hints.set(vaddr, slot);
+        if let Some(hints) = hints {
+            hints.set(vaddr, slot);
+        }
         Ok(address)
     }
 
     fn membership(&self, mm: &MmWithUser) -> Result<&Membership<Area>> {
-        if let Some(member) = self.membership.get() {
+        if let Some(member) = self.0.get() {
             return Ok(member);
         }
         let member = Membership::join(shared_area(mm)?)?;
         // Only this thread fills the cell, and it was empty.
-        Ok(self.membership.get_or_init(|| member))
+        Ok(self.0.get_or_init(|| member))
     }
 
     /// Goes out of the slot.
     #[inline]
     pub(crate) fn leave(&self) {
-        if let Some(member) = self.membership.get() {
+        if let Some(member) = self.0.get() {
             member.leave();
         }
     }

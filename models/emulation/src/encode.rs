@@ -19,8 +19,6 @@ pub(crate) struct Encoded {
 
 /// The opcode, and what is known before operands are chosen.
 enum Form {
-    Nop,
-    Nops,
     Endbr,
     /// `opcode + register`, number.
     MoveNumber,
@@ -49,10 +47,8 @@ impl Form {
         any.push(Alu::Test);
         let any = random.one_of(&any);
         match random.below(20) {
-            0 if random.one_in(2) => Form::Nop,
             0 => Form::Endbr,
-            1 => Form::Nops,
-            2 => Form::MoveNumber,
+            1 | 2 => Form::MoveNumber,
             3 => Form::PutNumber,
             4 | 5 => Form::Put,
             6 | 7 => Form::Take,
@@ -107,13 +103,7 @@ struct Parts<'a> {
 impl Parts<'_> {
     fn insn(&mut self, form: Form) -> (Action, Size) {
         let action = match form {
-            Form::Nop => self.without_prefix(&[0x90]),
             Form::Endbr => self.without_prefix(&[0xf3, 0x0f, 0x1e, 0xfa]),
-            Form::Nops => {
-                self.bytes.extend([0x0f, 0x1f]);
-                self.place(0);
-                Action::Nothing
-            }
             Form::MoveNumber => self.move_number(),
             Form::CompareByte(by) => {
                 self.bytes.push(if by == Alu::Cmp { 0x80 } else { 0xf6 });

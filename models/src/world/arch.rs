@@ -4,7 +4,9 @@
 
 use std::ops::Deref;
 
-pub(crate) const IXOL_BYTES: usize = size_of::<u32>();
+pub(crate) type Word = u32;
+
+pub(crate) const IXOL_BYTES: usize = size_of::<Word>();
 
 /// An instruction as it is executed out of line.
 #[derive(Clone, Copy)]

@@ -23,6 +23,14 @@ pub(super) unsafe fn may_optimize(_auprobe: *mut bindings::arch_uprobe) -> bool 
     false
 }
 
+/// May C emulate the instruction for one thread and not for another? It only looks at the instruction.
+pub(super) fn depends_on_thread(_insn: &[u8]) -> bool {
+    false
+}
+
+/// What instructions are compared by: the size of one, where all have the same.
+pub(crate) type Word = u32;
+
 /// An instruction that can be executed here: there is none.
 #[derive(Clone, Copy)]
 pub(crate) enum Emulation {}

@@ -55,6 +55,16 @@ pub(super) unsafe fn may_optimize(auprobe: *mut bindings::arch_uprobe) -> bool {
     flags & (CAN_OPTIMIZE | OPTIMIZE_FAIL) == CAN_OPTIMIZE
 }
 
+/// May C emulate the instruction for one thread and not for another? So it is with what it writes to
+/// the stack for, which may not be there: `push` of a register, and `call`. To step such an instruction
+/// is then not another way to execute it, but a way to have its fault.
+pub(super) fn depends_on_thread(insn: &[u8]) -> bool {
+    matches!(decode::opcode(insn), Some(0x50..=0x57 | 0xe8))
+}
+
+/// What instructions are compared by; their copies have two of it.
+pub(crate) type Word = u64;
+
 /// An instruction that can be executed here, because what it does is known.
 #[derive(Clone, Copy)]
 pub(crate) struct Emulation(Insn);
@@ -71,12 +81,13 @@ impl Emulation {
     pub(crate) fn run(&self, regs: &Regs) -> bool {
         // SAFETY: The registers are valid.
         let is_64bit = unsafe { bindings::uprobes_user_is_64bit(regs.as_ptr()) };
-        is_64bit && regs.flags() & TRAP_FLAG == 0 && execute::execute(&self.0, regs).is_some()
+        is_64bit && regs.flags() & WATCHED == 0 && execute::execute(&self.0, regs).is_some()
     }
 }
 
-/// Set by who wants to hear of each instruction.
-const TRAP_FLAG: u64 = 1 << 8;
+/// Flags of who wants to hear of what the processor does: of each instruction, by the trap flag, and
+/// of accesses that are not aligned.
+const WATCHED: u64 = 1 << 8 | 1 << 18;
 
 /// Where the trap saves each register, in the order of [`Reg`].
 const OFFSETS: [usize; Reg::ALL.len()] = [
@@ -144,6 +155,9 @@ impl Machine for Regs {
     }
 
     fn load(&self, address: u64, size: Size) -> Option<u64> {
+        if watches_memory() {
+            return None;
+        }
         let (mut byte, mut long, mut quad) = (0, 0, 0);
         let address = address as usize;
         let missed = without_faults(|| {
@@ -167,6 +181,9 @@ impl Machine for Regs {
     }
 
     fn store(&self, address: u64, size: Size, value: u64) -> Option<()> {
+        if watches_memory() {
+            return None;
+        }
         let address = address as usize;
         let missed = without_faults(|| {
             // SAFETY: As above.
@@ -186,6 +203,13 @@ impl Machine for Regs {
         });
         (missed == 0).then_some(())
     }
+}
+
+/// Does the current thread, or somebody on its CPU, have a debug register set? It would not be told
+/// in the right way of what the kernel accesses.
+fn watches_memory() -> bool {
+    // SAFETY: It can be asked anywhere. The thread's own registers are set wherever it runs.
+    unsafe { bindings::uprobes_cpu_watches_memory() }
 }
 
 /// Runs what accesses user memory so that it fails where it would have to wait for a page: a thread

@@ -3,8 +3,9 @@
 //! From the bytes of an instruction to an [`Insn`], if it is one.
 //!
 //! The encodings are those of 64-bit mode, of operations on 32 and 64 bits and comparisons of bytes
-//! in memory, without prefixes other than REX. Whatever else the bytes are is left to C and to the
-//! processor. That they are an instruction at all is for C to find out.
+//! in memory, without prefixes other than REX, and `endbr64`. Whatever else the bytes are is left to C,
+//! which emulates `nop`, `push` and relative branches, and to the processor. That they are an
+//! instruction at all is for C to find out.
 
 use super::insn::{
     Action,
@@ -42,6 +43,17 @@ pub(crate) fn decode(bytes: &[u8]) -> Option<Insn> {
     })
 }
 
+/// The first byte of an instruction that is no prefix.
+pub(crate) fn opcode(bytes: &[u8]) -> Option<u8> {
+    let is_prefix = |byte: &u8| {
+        matches!(
+            byte,
+            0x26 | 0x2e | 0x36 | 0x3e | 0x40..=0x4f | 0x64..=0x67 | 0xf0 | 0xf2 | 0xf3
+        )
+    };
+    bytes.iter().copied().find(|byte| !is_prefix(byte))
+}
+
 /// Reads an instruction from its first byte to its last.
 struct Decoder<'a> {
     bytes: &'a [u8],
@@ -70,7 +82,6 @@ impl Decoder<'_> {
 
     fn action(&mut self, opcode: u8, size: Size) -> Option<Action> {
         match opcode {
-            0x0f | 0x90 => self.nop(opcode),
             0x00..=0x3f => self.combination(opcode),
             0x81 | 0x83 => {
                 let (number, to) = self.group()?;
@@ -112,20 +123,6 @@ impl Decoder<'_> {
             },
             0xf7 => match self.group()? {
                 (0, to) => combine(Alu::Test, to, self.number()?),
-                _ => None,
-            },
-            _ => None,
-        }
-    }
-
-    /// `nop` in one byte, or in as many as there are to be filled.
-    fn nop(&mut self, opcode: u8) -> Option<Action> {
-        match opcode {
-            // With REX it may be an exchange.
-            0x90 if self.rex == 0 => Some(Action::Nothing),
-            // With another number it is reserved.
-            0x0f if self.byte()? == 0x1f => match self.group()? {
-                (0, _) => Some(Action::Nothing),
                 _ => None,
             },
             _ => None,
@@ -284,17 +281,16 @@ mod tests {
     }
 
     #[test]
-    fn no_operation_has_many_forms() {
-        let forms: [&[u8]; 5] = [
-            &[0x90],
-            &[0x0f, 0x1f, 0x00],
-            &[0x0f, 0x1f, 0x44, 0, 0],
-            &[0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0],
-            &ENDBR64,
-        ];
-        for form in forms {
-            assert!(decodes(form, Action::Nothing, Size::Long));
-        }
+    fn the_target_of_a_jump_does_nothing() {
+        assert!(decodes(&ENDBR64, Action::Nothing, Size::Long));
+    }
+
+    #[test]
+    fn prefixes_are_no_opcodes() {
+        assert_eq!(opcode(&[0x55]), Some(0x55));
+        assert_eq!(opcode(&[0x41, 0x57]), Some(0x57));
+        assert_eq!(opcode(&[0x66, 0xf3, 0x48, 0x89, 0xc0]), Some(0x89));
+        assert_eq!(opcode(&[0x66; 16]), None);
     }
 
     #[test]
@@ -349,7 +345,9 @@ mod tests {
 
     #[test]
     fn what_is_not_worth_it_is_left_alone() {
-        let others: [&[u8]; 9] = [
+        let others: [&[u8]; 11] = [
+            &[0x90],                               // nop, which C emulates
+            &[0x55],                               // push %rbp, likewise
             &[0x66, 0x89, 0xc0],                   // mov %ax, %ax
             &[0x64, 0x48, 0x8b, 0x00],             // mov %fs:(%rax), %rax
             &[0x67, 0x8b, 0x00],                   // mov (%eax), %eax

@@ -134,7 +134,7 @@ impl Alu {
 /// What an instruction does with its operands. Memory is at most one of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
-    /// `nop` in one of its forms, `endbr64`.
+    /// `endbr64`.
     Nothing,
     /// `mov`.
     Move {
