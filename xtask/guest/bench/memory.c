@@ -68,6 +68,9 @@ static double per_probe(void)
 	return used / CROWD_MAX;
 }
 
+/* How often each thread or process is hit: a thread that is hit often may remember more. */
+static int hits_each = 1;
+
 /* Pipes of which each byte lets one thread or process go on. */
 struct gates {
 	int hit[2];
@@ -92,14 +95,15 @@ static void open_gate(const int *gate, int count)
 			die("write");
 }
 
-static void *hit_once(void *arg)
+static void *get_hit(void *arg)
 {
 	const struct gates *gates = arg;
 
 	/* Whatever it writes to here, it has copied before. */
 	open_gate(gates->here, 1);
 	await(gates->hit, 1);
-	call_stepped();
+	for (int i = 0; i < hits_each; i++)
+		call_stepped();
 	open_gate(gates->here, 1);
 	await(gates->leave, 1);
 	return NULL;
@@ -113,7 +117,7 @@ static void start_process(struct gates *gates)
 		die("fork");
 	if (!child) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		hit_once(gates);
+		get_hit(gates);
 		_exit(0);
 	}
 }
@@ -126,7 +130,7 @@ static void start_thread(struct gates *gates)
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, 64 << 10);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	if (pthread_create(&thread, &attr, hit_once, gates))
+	if (pthread_create(&thread, &attr, get_hit, gates))
 		die("pthread_create");
 }
 
@@ -160,6 +164,14 @@ static double per_thread(void)
 	return per_start(start_thread, next++, THREADS);
 }
 
+static double per_busy_thread(void)
+{
+	static struct gates gates[REPETITIONS + 1], *next = gates;
+
+	hits_each = 10;
+	return per_start(start_thread, next++, THREADS);
+}
+
 static void row(const char *what, double (*measure)(void))
 {
 	/* What is allocated once and kept is no one's share. */
@@ -177,8 +189,9 @@ int main(void)
 
 	row("probe", per_probe);
 	fd = attach_perf_bpf(stepped(), false, counting_program(UPROBE, &map));
-	row("process", per_process);
-	row("thread", per_thread);
+	row("process hit once", per_process);
+	row("thread hit once", per_thread);
+	row("thread hit ten times", per_busy_thread);
 	close(fd);
 	close(map);
 	return 0;
