@@ -8,7 +8,7 @@
 //! to leave the same behind. All samples come from numbers that are the same each time
 //! ([`random`]), so that one which fails can be made again.
 
-#![cfg(all(test, target_arch = "x86_64"))]
+#![cfg(all(test, target_arch = "x86_64", target_os = "linux"))]
 
 #[allow(dead_code, reason = "the kernel uses more of it")]
 #[path = "../../../kernel/events/uprobes_rs/arch/x86/decode.rs"]
