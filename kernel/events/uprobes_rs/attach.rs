@@ -338,7 +338,7 @@ struct Place {
 }
 
 /// How many places need no memory to be collected.
-const FEW: usize = 8;
+const FEW: usize = 12;
 
 /// The places of a probe.
 struct Places {

@@ -34,7 +34,8 @@ use crate::{
         },
         pte::{
             Entry,
-            Notice, //
+            Notice,
+            Walk, //
         },
         Flag,
         Flags,
@@ -304,7 +305,8 @@ impl Patch<'_> {
         // locked, because the notifiers may sleep.
         let _notice =
             (self.purpose == Purpose::Restore).then(|| Notice::of_page(&self.vma, self.vaddr));
-        let mut entry = match Entry::find(self.vma, self.vaddr, page) {
+        let mut walk = Walk::new();
+        let mut entry = match Entry::find(&mut walk, self.vma, self.vaddr, page) {
             None => return Attempt::Raced,
             Some(entry) if !entry.is_replaceable() => return Attempt::NeedsOwnPage,
             Some(entry) => entry,

@@ -70,6 +70,15 @@ impl Drop for Notice<'_> {
     }
 }
 
+/// Where a walk through the page tables is described. It is large, and stays where it was made.
+pub(crate) struct Walk(MaybeUninit<bindings::folio_walk>);
+
+impl Walk {
+    pub(crate) const fn new() -> Self {
+        Self(MaybeUninit::uninit())
+    }
+}
+
 /// The entry that maps a page, found by walking the page tables.
 ///
 /// # Invariants
@@ -78,7 +87,7 @@ impl Drop for Notice<'_> {
 /// maps `page`.
 #[must_use = "the page table's lock is released when this is dropped"]
 pub(crate) struct Entry<'a> {
-    fw: bindings::folio_walk,
+    fw: &'a mut bindings::folio_walk,
     vma: LockedVma<'a>,
     vaddr: usize,
     page: &'a UserPage,
@@ -88,18 +97,22 @@ pub(crate) struct Entry<'a> {
 impl<'a> Entry<'a> {
     /// Finds the entry at `vaddr`, if it still maps `page`. Its lock spins: no sleeping before the
     /// entry is dropped.
-    pub(crate) fn find(vma: LockedVma<'a>, vaddr: usize, page: &'a UserPage) -> Option<Self> {
+    pub(crate) fn find(
+        walk: &'a mut Walk,
+        vma: LockedVma<'a>,
+        vaddr: usize,
+        page: &'a UserPage,
+    ) -> Option<Self> {
         let vaddr = page_start(vaddr);
-        let mut fw = MaybeUninit::uninit();
+        let fw = walk.0.as_mut_ptr();
         // SAFETY: `mmap_lock` is held.
-        let folio = unsafe { bindings::folio_walk_start(fw.as_mut_ptr(), vma.as_ptr(), vaddr, 0) };
+        let folio = unsafe { bindings::folio_walk_start(fw, vma.as_ptr(), vaddr, 0) };
         if folio.is_null() {
             return None;
         }
         let entry = Self {
-            // SAFETY: A walk that returns a folio has described how it got there. The description
-            // points to page tables, not to itself.
-            fw: unsafe { fw.assume_init() },
+            // SAFETY: A walk that returns a folio has described how it got there.
+            fw: unsafe { walk.0.assume_init_mut() },
             vma,
             vaddr,
             page,
@@ -154,7 +167,7 @@ impl<'a> Entry<'a> {
 impl Drop for Entry<'_> {
     fn drop(&mut self) {
         // SAFETY: By the type's invariants the walk has not ended yet.
-        unsafe { bindings::folio_walk_end(&mut self.fw, self.vma.as_ptr()) };
+        unsafe { bindings::folio_walk_end(self.fw, self.vma.as_ptr()) };
     }
 }
 
