@@ -53,6 +53,8 @@ pub(crate) struct Facts {
     pub(crate) console: &'static str,
     /// Added to the kernel's command line.
     pub(crate) kernel_options: &'static str,
+    /// More of them for a kernel that checks itself.
+    pub(crate) debug_options: &'static str,
     /// How the kernel's symbols begin at which an interrupt comes in.
     pub(crate) interrupts: &'static [&'static str],
 }
@@ -71,6 +73,8 @@ const X86_64: Facts = Facts {
     console: "ttyS0",
     // On a busy host, timers may come too late for the kernel to believe in them.
     kernel_options: "no_timer_check",
+    // With five levels of page tables, QEMU 7.2 may show KASAN its first shadow after it has gone.
+    debug_options: "no5lvl",
     interrupts: &[
         "asm_sysvec_",
         "asm_common_interrupt",
@@ -92,6 +96,7 @@ const ARM64: Facts = Facts {
     qemu_machine: &["-machine", "virt,accel=tcg", "-cpu", "max,pauth-impdef=on"],
     console: "ttyAMA0",
     kernel_options: "",
+    debug_options: "",
     interrupts: &["el0t_64_irq", "el0t_64_fiq", "el1h_64_irq", "el1h_64_fiq"],
 };
 

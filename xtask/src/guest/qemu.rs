@@ -4,6 +4,7 @@
 
 use super::Job;
 use crate::{
+    arch::Flavour,
     cache::Cache,
     cmd::{self, Cmd},
     kernel::Kernel,
@@ -140,9 +141,13 @@ impl Machine<'_> {
             "local,path={},mount_tag=results,security_model=none",
             self.scratch.join("results").display()
         );
+        let flavour_options = match self.kernel.variant.flavour {
+            Flavour::Release => "",
+            Flavour::Debug => facts.debug_options,
+        };
         let options = format!(
-            "console={} root=/dev/vda rw init=/disk-init panic=-1 oops=panic net.ifnames=0 {} {}",
-            facts.console, facts.kernel_options, self.job.kernel_options
+            "console={} root=/dev/vda rw init=/disk-init panic=-1 oops=panic net.ifnames=0 {} {} {}",
+            facts.console, facts.kernel_options, flavour_options, self.job.kernel_options
         );
         Cmd::new(facts.qemu)
             .args(facts.qemu_machine)
