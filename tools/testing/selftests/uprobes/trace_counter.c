@@ -5,9 +5,11 @@
  * kept or overwritten, so the sum of both is the number of hits. Attaching and
  * detaching all places costs one grace period, not one for each.
  */
+#include <err.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -67,13 +69,33 @@ int trace_add(struct trace_counter *counter, struct place place)
 	return trace_add_fetching(counter, place, "");
 }
 
-static int trace_switch(struct trace_counter *counter, const char *value)
+static void switch_path(struct trace_counter *counter, char *path, size_t size)
 {
-	char path[PATH_MAX], file[128];
+	char file[128];
 
 	snprintf(file, sizeof(file), "/events/" GROUP "/%s/enable", counter->event);
-	instance_path(counter, path, sizeof(path), file);
+	instance_path(counter, path, size, file);
+}
+
+static int trace_switch(struct trace_counter *counter, const char *value)
+{
+	char path[PATH_MAX];
+
+	switch_path(counter, path, sizeof(path));
 	return write_file(path, value);
+}
+
+bool trace_is_enabled(struct trace_counter *counter)
+{
+	char path[PATH_MAX], value = '0';
+	int fd;
+
+	switch_path(counter, path, sizeof(path));
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || read(fd, &value, 1) != 1)
+		err(EXIT_FAILURE, "%s", path);
+	close(fd);
+	return value != '0';
 }
 
 int trace_enable(struct trace_counter *counter)

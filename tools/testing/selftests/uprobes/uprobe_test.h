@@ -98,6 +98,7 @@ int trace_add(struct trace_counter *counter, struct place place);
 int trace_add_fetching(struct trace_counter *counter, struct place place, const char *args);
 int trace_enable(struct trace_counter *counter);
 int trace_disable(struct trace_counter *counter);
+bool trace_is_enabled(struct trace_counter *counter);
 void trace_destroy(struct trace_counter *counter);
 /* Hits of all places, or -errno. */
 long long trace_hits(struct trace_counter *counter);
