@@ -233,6 +233,9 @@ TEST(push_without_a_stack)
 	EXPECT_EQ(64 - ARCH_PUSH_BYTES, fault.addr);
 	EXPECT_FALSE(fault.stepping);
 	EXPECT_EQ(2, hits(probe));
+	/* One thread without a stack changes nothing for those that have one. */
+	EXPECT_EQ(0, push_on(good_stack + sizeof(good_stack)));
+	EXPECT_EQ(3, hits(probe));
 }
 
 static void load_null(void *unused)

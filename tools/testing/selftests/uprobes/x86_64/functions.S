@@ -184,11 +184,19 @@ label divide_end
 function push_on
 	mov %rsp, %rax
 	mov %rdi, %rsp
+	/* What follows goes wrong if it is executed anywhere else. */
 label push_on_at
 	push %rbp
 	mov %rax, %rsp
-	xor %eax, %eax
+	lea push_on_at(%rip), %rax
+	sub push_on_address(%rip), %rax
 	ret
+
+	.data
+	.balign 8
+push_on_address:
+	.quad push_on_at
+	.text
 
 function call_on
 	mov %rsp, %rax
