@@ -14,10 +14,21 @@ use std::{
 
 /// The kernel's files.
 const KERNEL: &[&str] = &[
-    "cache", "lease", "life", "pending", "returns", "slots", "tree",
+    "book",
+    "cache",
+    "lease",
+    "lease_timer",
+    "life",
+    "pages",
+    "pending",
+    "returns",
+    "slots",
+    "tree",
 ];
 /// What stands for others.
-const WORLD: &[&str] = &["arch", "links", "probe", "refctr", "stats", "trace"];
+const WORLD: &[&str] = &[
+    "arch", "links", "probe", "refctr", "stats", "task", "trace", "xol",
+];
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -15,12 +15,18 @@ use std::process::ExitCode;
 
 mod driver;
 
+#[path = "../../kernel/events/uprobes_rs/book.rs"]
+mod book;
 #[path = "../../kernel/events/uprobes_rs/cache.rs"]
 mod cache;
 #[path = "../../kernel/events/uprobes_rs/lease.rs"]
 mod lease;
+#[path = "../../kernel/events/uprobes_rs/lease_timer.rs"]
+mod lease_timer;
 #[path = "../../kernel/events/uprobes_rs/life.rs"]
 mod life;
+#[path = "../../kernel/events/uprobes_rs/pages.rs"]
+mod pages;
 #[path = "../../kernel/events/uprobes_rs/pending.rs"]
 mod pending;
 #[path = "../../kernel/events/uprobes_rs/returns.rs"]
@@ -40,8 +46,12 @@ mod probe;
 mod refctr;
 #[path = "world/stats.rs"]
 mod stats;
+#[path = "world/task.rs"]
+mod task;
 #[path = "world/trace.rs"]
 mod trace;
+#[path = "world/xol.rs"]
+mod xol;
 
 mod models;
 

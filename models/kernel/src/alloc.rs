@@ -129,8 +129,13 @@ impl<T> Drop for KBox<T> {
     }
 }
 
+/// All memory is alike.
+pub type KVBox<T> = KBox<T>;
+
 /// `kernel::alloc::KVec`.
 pub struct KVec<T>(Vec<T>);
+
+pub type KVVec<T> = KVec<T>;
 
 #[allow(clippy::new_without_default, reason = "the kernel's has none")]
 impl<T> KVec<T> {
@@ -141,6 +146,10 @@ impl<T> KVec<T> {
     pub fn push(&mut self, value: T, _flags: Flags) -> Result<(), AllocError> {
         self.0.push(value);
         Ok(())
+    }
+
+    pub fn pop(&mut self) -> Option<T> {
+        self.0.pop()
     }
 
     pub fn clear(&mut self) {

@@ -13,12 +13,16 @@
 use crate::{
     alloc,
     sync::{atomic::Atomic, grace},
+    time,
 };
 use std::cell::Cell;
 
-pub use crate::sync::{
-    seqcount::{seqcount_spinlock_t, seqcount_t, spinlock_t},
-    srcu_fast_updown::{srcu_ctr, srcu_struct},
+pub use crate::{
+    sync::{
+        seqcount::{seqcount_spinlock_t, seqcount_t, spinlock_t},
+        srcu_fast_updown::{srcu_ctr, srcu_struct},
+    },
+    time::timer_list,
 };
 
 pub const MAX_URETPROBE_DEPTH: u32 = 64;
@@ -67,6 +71,7 @@ pub struct uprobe_task {
     pub ri_pool: Cell<*mut return_instance>,
     pub ri_seqcount: seqcount_t,
     pub depth: Cell<u32>,
+    pub ri_timer: timer_list,
 }
 
 // SAFETY: What is not atomic is its owner's.
@@ -81,6 +86,7 @@ impl uprobe_task {
             ri_pool: Cell::new(std::ptr::null_mut()),
             ri_seqcount: seqcount_t::new(),
             depth: Cell::new(0),
+            ri_timer: timer_list::new(),
         }
     }
 }
@@ -140,4 +146,19 @@ pub unsafe fn kfree_rcu_return_instance(ret: *mut return_instance) {
     let address = ret as usize;
     // SAFETY: By the caller's promise.
     grace::RCU.call(move || unsafe { alloc::free(address) });
+}
+
+pub unsafe fn timer_pending(timer: *const timer_list) -> bool {
+    // SAFETY: By the caller's promise it is valid.
+    unsafe { (*timer).is_pending() }
+}
+
+pub unsafe fn mod_timer(timer: *mut timer_list, expires: usize) -> i32 {
+    // SAFETY: By the caller's promise it is valid.
+    unsafe { (*timer).arm(expires) };
+    0
+}
+
+pub unsafe fn get_jiffies() -> usize {
+    time::jiffies()
 }

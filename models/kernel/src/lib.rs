@@ -8,13 +8,18 @@
 
 pub mod alloc;
 pub mod bindings;
+pub mod error;
 pub mod interrupt;
 pub mod run;
 pub mod sync;
+pub mod time;
 pub mod types;
 
 pub mod prelude {
-    pub use crate::alloc::{flags::GFP_KERNEL, KBox, KVec};
+    pub use crate::{
+        alloc::{flags::GFP_KERNEL, KBox, KVBox, KVVec, KVec},
+        error::{code::*, Error, Result},
+    };
 }
 
 /// From a pointer to a field to one to the whole.

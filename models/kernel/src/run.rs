@@ -6,7 +6,10 @@
 //! begins anew in each run. All of loom's threads are of one thread of the host, and change only
 //! where loom's own objects are used: plain cells do for the rest.
 
-use crate::{alloc, bindings, sync::grace};
+use crate::{
+    alloc, bindings,
+    sync::{barrier, grace},
+};
 use loom::thread::{self, JoinHandle, ThreadId};
 use std::{
     cell::UnsafeCell,
@@ -41,6 +44,7 @@ fn begin() {
     RUN.fetch_add(1, Relaxed);
     alloc::begin();
     grace::begin();
+    barrier::begin();
     bindings::begin();
 }
 

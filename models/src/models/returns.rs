@@ -7,23 +7,12 @@
 //! CPU and must not meet an entry that was freed, or that is used again: then it would release the
 //! reader of another lease.
 
-use crate::{
-    life::ProbeRef,
-    pending::Returns,
-    probe::{register, unregister},
-    returns::{expire_all, Hijack, Stack},
-};
+use crate::{probe::register, returns::expire_all, task::Task};
 use kernel::{
-    alloc,
-    bindings::uprobe_task,
     interrupt,
     run::{explore, spawn},
-    sync::srcu_fast_updown::Domain,
 };
-use std::{
-    rc::Rc,
-    sync::atomic::{AtomicBool, Ordering},
-};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 const OFFSET: i64 = 0x1000;
 
@@ -43,70 +32,20 @@ pub(crate) fn check() {
     explore("nested returns and timer", Some(3), nested);
 }
 
-#[derive(Clone)]
-struct Task(Rc<uprobe_task>);
+/// perf, in an interrupt of the owner.
+fn walk(task: &Task) {
+    let stack = task.stack();
+    let levels = stack.top().into_iter();
+    let levels = levels.flat_map(|top| std::iter::successors(Some(top), |ret| ret.below()));
+    let levels: Vec<_> = levels.map(|ret| ret.orig_ret_vaddr()).collect();
+    let whole: Vec<_> = (1..=levels.len()).rev().collect();
+    assert_eq!(levels, whole, "an interrupt finds a broken stack");
+}
 
-// SAFETY: All threads of a model are of one thread of the host.
-unsafe impl Send for Task {}
-
-impl Task {
-    fn new() -> Self {
-        let task = Self(Rc::new(uprobe_task::new()));
-        // Before there are other threads.
-        task.stack().is_empty();
-        task.0.ri_seqcount.begin();
-        task
-    }
-
-    fn stack(&self) -> Stack<'_> {
-        let utask: *const uprobe_task = &*self.0;
-        // SAFETY: The task is the owner's, and what others use is atomic.
-        unsafe { Stack::from_raw(utask.cast_mut()) }
-    }
-
-    /// Calls a function that returns to `level`.
-    fn call(&self, level: usize, probe: &ProbeRef) {
-        let hijack = Hijack {
-            func: 0,
-            stack: 0,
-            orig_ret_vaddr: level,
-            chained: false,
-        };
-        let draft = self.stack().draft().expect("there is memory");
-        draft.publish(hijack, |pending| pending.lease(probe, Returns::down_read()));
-    }
-
-    /// Returns from it.
-    fn ret(&self, level: usize) {
-        let (popped, held) = self.stack().pop().expect("a return is pending");
-        assert!(held.probe().is_some(), "the owner gets no probe");
-        assert_eq!(popped.get().map(|ret| ret.orig_ret_vaddr()), Some(level));
-    }
-
-    /// perf, in an interrupt of the owner.
-    fn walk(&self) {
-        let stack = self.stack();
-        let levels = stack.top().into_iter();
-        let levels = levels.flat_map(|top| std::iter::successors(Some(top), |ret| ret.below()));
-        let levels: Vec<_> = levels.map(|ret| ret.orig_ret_vaddr()).collect();
-        let whole: Vec<_> = (1..=levels.len()).rev().collect();
-        assert_eq!(levels, whole, "an interrupt finds a broken stack");
-    }
-
-    /// The timer.
-    fn expire(self) {
-        let utask: *const uprobe_task = &*self.0;
-        // SAFETY: The task lives, and there is one timer.
-        unsafe { expire_all(utask.cast_mut()) };
-    }
-
-    /// The task exits.
-    fn exit(self, probe: ProbeRef) {
-        self.stack().clear();
-        unregister(probe);
-        assert_eq!(Returns::srcu().readers(), 0, "a reader is still open");
-        assert_eq!(alloc::unfreed(), 0, "memory is not freed");
-    }
+/// The timer.
+fn expire(task: &Task) {
+    // SAFETY: The task lives, and there is one timer.
+    unsafe { expire_all(task.utask()) };
 }
 
 /// Pushes, pops and uses the pool, interrupted before one operation. Was there so many?
@@ -114,7 +53,7 @@ fn interrupted(operation: usize) -> bool {
     let probe = register(OFFSET);
     let task = Task::new();
     let interrupt = task.clone();
-    interrupt::after(operation, move || interrupt.walk());
+    interrupt::after(operation, move || walk(&interrupt));
     task.call(1, &probe);
     task.call(2, &probe);
     task.ret(2);
@@ -133,7 +72,7 @@ fn returning() {
     let task = Task::new();
     task.call(1, &probe);
     let timer = task.clone();
-    let timer = spawn(move || timer.expire());
+    let timer = spawn(move || expire(&timer));
     task.ret(1);
     timer.join().unwrap();
     task.exit(probe);
@@ -145,7 +84,7 @@ fn calling() {
     let task = Task::new();
     task.call(1, &probe);
     let timer = task.clone();
-    let timer = spawn(move || timer.expire());
+    let timer = spawn(move || expire(&timer));
     task.ret(1);
     task.call(1, &probe);
     task.ret(1);
@@ -159,7 +98,7 @@ fn nested() {
     task.call(1, &probe);
     task.call(2, &probe);
     let timer = task.clone();
-    let timer = spawn(move || timer.expire());
+    let timer = spawn(move || expire(&timer));
     task.ret(2);
     task.call(2, &probe);
     task.ret(2);

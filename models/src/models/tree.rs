@@ -43,6 +43,8 @@ pub(crate) fn check() {
         Some(4),
         ask_while_inserting,
     );
+    explore("walk", None, walk);
+    explore("walk during an insertion", Some(2), walk_while_inserting);
     explore("search after an insertion", None, search_after_inserting);
     explore("two registrations", None, register_twice);
     explore("a dying probe is replaced", Some(4), replace);
@@ -62,6 +64,17 @@ fn lowest() -> Option<i64> {
     let guard = rcu_tasks_trace::read_lock();
     let inode = key(0).inode;
     tree::first_in(inode, LOW, HIGHEST, &guard).map(|probe| probe.key().offset)
+}
+
+/// The offsets of all probes, as a new mapping finds them.
+fn all() -> Vec<i64> {
+    let guard = rcu_tasks_trace::read_lock();
+    let found = tree::some_in(key(0).inode, LOW, HIGHEST, &guard);
+    found
+        .iter()
+        .flatten()
+        .map(|probe| probe.key().offset)
+        .collect()
 }
 
 fn unregister_all(probes: impl IntoIterator<Item = ProbeRef>) {
@@ -110,6 +123,27 @@ fn ask_while_inserting() {
     let there = [LOW, HIGH].map(register);
     let inserting = spawn(|| register(MIDDLE));
     assert_eq!(lowest(), Some(LOW), "a query is misled");
+    let new = inserting.join().unwrap();
+    unregister_all(there.into_iter().chain([new]));
+}
+
+/// Some are below others on the right, and to the left of what is there.
+fn walk() {
+    let there = [LOW, HIGH, MIDDLE, MIDDLE - 1, MIDDLE - 2].map(register);
+    let sorted = [LOW, MIDDLE - 2, MIDDLE - 1, MIDDLE, HIGH];
+    assert_eq!(all(), sorted, "a walk is out of order");
+    unregister_all(there);
+}
+
+/// The new probe comes to the top: nothing that stays is left out, and nothing comes twice.
+fn walk_while_inserting() {
+    let there = [LOW, HIGH].map(register);
+    let inserting = spawn(|| register(MIDDLE));
+    let seen = all();
+    assert!(
+        seen == [LOW, HIGH] || seen == [LOW, MIDDLE, HIGH],
+        "a walk is misled"
+    );
     let new = inserting.join().unwrap();
     unregister_all(there.into_iter().chain([new]));
 }

@@ -4,6 +4,8 @@
 
 pub(crate) enum Event {
     LeaseExpired,
+    SlotFilled,
+    SlotReclaimed,
 }
 
 impl Event {

@@ -13,16 +13,14 @@
 //! after. Here it is made when it is first used, because constants cannot do so. Models see to it that
 //! this is in a thread that has it for itself.
 
+use super::barrier;
 use crate::{
     interrupt,
     run::{self, THREADS},
 };
 use loom::{
     cell,
-    sync::atomic::{
-        fence, AtomicUsize,
-        Ordering::{self, SeqCst},
-    },
+    sync::atomic::{AtomicUsize, Ordering},
 };
 use ordering::Kind;
 use std::cell::UnsafeCell;
@@ -220,6 +218,20 @@ impl<T: AtomicType> Atomic<T> {
         }
     }
 
+    /// The value, of somebody who has it for himself.
+    pub fn get_mut(&mut self) -> &mut T {
+        let run = run::current();
+        if let State::Used(since, used) = self.state.get_mut() {
+            if *since == run {
+                used.memory.with_mut(|_| ());
+                // SAFETY: loom sees to it that nobody else uses it.
+                self.initial = T::from_word(unsafe { used.value.unsync_load() });
+            }
+        }
+        *self.state.get_mut() = State::Unused;
+        &mut self.initial
+    }
+
     pub fn load<O: ordering::AcquireOrRelaxed>(&self, _: O) -> T {
         let order = if T::IS_POINTER {
             Ordering::Acquire
@@ -234,9 +246,9 @@ impl<T: AtomicType> Atomic<T> {
     }
 
     pub fn xchg<O: Kind>(&self, value: T, _: O) -> T {
-        fence_if(O::IS_FULL);
+        full_if(O::IS_FULL);
         let old = self.to_write().swap(value.into_word(), O::LOOM);
-        fence_if(O::IS_FULL);
+        full_if(O::IS_FULL);
         T::from_word(old)
     }
 
@@ -247,26 +259,26 @@ impl<T: AtomicType> Atomic<T> {
         if seen != old.into_word() {
             return Err(T::from_word(seen));
         }
-        fence_if(O::IS_FULL);
+        full_if(O::IS_FULL);
         let result =
             value.compare_exchange(old.into_word(), new.into_word(), O::LOOM, Ordering::Relaxed);
-        fence_if(O::IS_FULL && result.is_ok());
+        full_if(O::IS_FULL && result.is_ok());
         result.map(T::from_word).map_err(T::from_word)
     }
 }
 
 impl<T: Number> Atomic<T> {
     pub fn fetch_add<O: Kind>(&self, value: T, _: O) -> T {
-        fence_if(O::IS_FULL);
+        full_if(O::IS_FULL);
         let old = self.to_write().fetch_add(value.into_word(), O::LOOM);
-        fence_if(O::IS_FULL);
+        full_if(O::IS_FULL);
         T::from_word(old)
     }
 
     pub fn fetch_sub<O: Kind>(&self, value: T, _: O) -> T {
-        fence_if(O::IS_FULL);
+        full_if(O::IS_FULL);
         let old = self.to_write().fetch_sub(value.into_word(), O::LOOM);
-        fence_if(O::IS_FULL);
+        full_if(O::IS_FULL);
         T::from_word(old)
     }
 
@@ -294,17 +306,16 @@ impl<T: AtomicType> Drop for Atomic<T> {
     fn drop(&mut self) {
         let run = run::current();
         match self.state.get_mut() {
-            State::Used(since, used) if *since == run && !std::thread::panicking() => {
-                used.memory.with_mut(|_| ());
-                *self.state.get_mut() = State::Freed(run);
-            }
+            _ if std::thread::panicking() => return,
+            State::Used(since, used) if *since == run => used.memory.with_mut(|_| ()),
             _ => (),
         }
+        *self.state.get_mut() = State::Freed(run);
     }
 }
 
-fn fence_if(condition: bool) {
+fn full_if(condition: bool) {
     if condition {
-        fence(SeqCst);
+        barrier::full();
     }
 }

@@ -101,7 +101,7 @@ impl<M: Machine> Context<'_, M> {
             Some(reg) => self.machine.get(reg).wrapping_shl(u32::from(at.scale)),
         };
         base.wrapping_add(index)
-            .wrapping_add(at.displacement as i64 as u64)
+            .wrapping_add(i64::from(at.displacement) as u64)
     }
 
     #[inline]
@@ -109,7 +109,7 @@ impl<M: Machine> Context<'_, M> {
         match operand {
             Operand::Reg(reg) => Some(self.size.of(self.machine.get(*reg))),
             Operand::Memory(at) => self.machine.load(self.address(at), self.size),
-            Operand::Immediate(number) => Some(self.size.of(*number as i64 as u64)),
+            Operand::Immediate(number) => Some(self.size.of(i64::from(*number) as u64)),
         }
     }
 
