@@ -19,7 +19,7 @@ impl Suite for Models {
     }
 
     fn about(&self) -> &'static str {
-        "models of leases, slots, returns, the tree and the cache, and their mutations"
+        "models of leases, returns, slots and their book, the tree and the cache, and their mutations"
     }
 
     fn per_arch(&self) -> bool {
