@@ -11,6 +11,7 @@
 #include <sys/sysmacros.h>
 
 #include "kselftest_harness.h"
+#include "multi.h"
 #include "watch.h"
 
 #define CALLS		100
@@ -179,14 +180,21 @@ TEST_F(watch, expired_leases_are_told)
 TEST_F_TIMEOUT(watch, reclaimed_slots_are_told, 120)
 {
 	long long reclaimed = stat_of("slots_reclaimed");
-	struct trace_counter counter;
+	struct place place = place_of(many);
+	unsigned long offsets[MANY_COUNT];
+	struct multi_places places = {
+		.path = place.path, .n = MANY_COUNT, .offsets = offsets,
+	};
+	struct multi multi;
+	int link;
 
 	/* Another CPU of an old QEMU would execute what a slot held before. */
 	run_on_cpu0();
-	ASSERT_EQ(0, trace_create(&counter, "reclaim", PROBE_ENTRY));
 	for (int i = 0; i < MANY_COUNT; i++)
-		ASSERT_EQ(0, trace_add(&counter, place_of(many + i * MANY_STRIDE)));
-	ASSERT_EQ(0, trace_enable(&counter));
+		offsets[i] = place.offset + i * MANY_STRIDE;
+	ASSERT_EQ(0, multi_make(&multi, MULTI_ENTRY));
+	link = multi_attach(&multi, &places);
+	ASSERT_GE(link, 0);
 	ASSERT_EQ(0, trace_rare_events());
 	for (int i = 0; i < MANY_COUNT; i++)
 		ASSERT_EQ(1 + i, many_call(i, 1));
@@ -194,8 +202,8 @@ TEST_F_TIMEOUT(watch, reclaimed_slots_are_told, 120)
 	EXPECT_LT(0, reclaimed);
 	EXPECT_GT(MANY_COUNT, reclaimed);
 	EXPECT_EQ(reclaimed, traced("uprobe_slot_reclaimed: slot="));
-	EXPECT_EQ(MANY_COUNT, trace_hits(&counter));
-	trace_destroy(&counter);
+	EXPECT_EQ(MANY_COUNT, multi.count[0]);
+	close(link);
 }
 
 /*
@@ -269,14 +277,23 @@ TEST_F(watch, failed_removals_are_told)
 #define CROWD		1000
 #define CODE_PAGES	8
 
+struct crowd {
+	struct multi multi;
+	struct multi_places places;
+};
+
 static void *come_and_go(void *arg)
 {
-	struct trace_counter *crowd = arg;
+	const struct crowd *crowd = arg;
 	long failed = 0;
 
 	for (int i = 0; i < 20; i++) {
-		failed |= trace_enable(crowd);
-		failed |= trace_disable(crowd);
+		int link = multi_attach(&crowd->multi, &crowd->places);
+
+		if (link < 0)
+			failed = link;
+		else
+			close(link);
 	}
 	return (void *)failed;
 }
@@ -285,21 +302,25 @@ static void *come_and_go(void *arg)
 TEST_F(watch, list_is_read_while_probes_come_and_go)
 {
 	int fd = code_file(CODE_PAGES), looks = 0, most = 0;
+	struct place place = place_in_fd(fd, 32);
 	unsigned char code[ARCH_CODE_MAX];
 	size_t size = arch_code_emulated(code, 1);
-	struct trace_counter crowd;
+	unsigned long offsets[CROWD];
+	struct crowd crowd = {
+		.places = { .path = place.path, .n = CROWD, .offsets = offsets },
+	};
 	struct line line;
 	pthread_t thread;
 	void *failed;
 
-	ASSERT_EQ(0, trace_create(&crowd, "crowd", PROBE_ENTRY));
 	for (int i = 0; i < CROWD; i++) {
-		code_write(fd, i * 32, code, size);
-		ASSERT_EQ(0, trace_add(&crowd, place_in_fd(fd, i * 32)));
+		offsets[i] = i * 32;
+		code_write(fd, offsets[i], code, size);
 	}
+	ASSERT_EQ(0, multi_make(&crowd.multi, MULTI_ENTRY));
 	ASSERT_EQ(0, pthread_create(&thread, NULL, come_and_go, &crowd));
 	while (pthread_tryjoin_np(thread, &failed)) {
-		int count = listed(place_in_fd(fd, 32), &line);
+		int count = listed(place, &line);
 
 		ASSERT_GE(count, 0);
 		most = count > most ? count : most;
@@ -308,7 +329,6 @@ TEST_F(watch, list_is_read_while_probes_come_and_go)
 	EXPECT_EQ(NULL, failed);
 	EXPECT_EQ(1, most);
 	EXPECT_LT(1, looks);
-	trace_destroy(&crowd);
 	close(fd);
 }
 
