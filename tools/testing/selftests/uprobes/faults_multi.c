@@ -21,6 +21,12 @@
 #define COUNTERS	(CODE_PAGES * PAGE)
 #define COUNTER(i)	(COUNTERS + 0x100 + (i) * sizeof(short))
 #define VALUE		55
+/*
+ * A checking kernel's slabs need another page at any attempt, or do not, so
+ * that the next allocation to fail is sometimes a later one. More rounds find
+ * those that were left out.
+ */
+#define ROUNDS		3
 
 FIXTURE(faults_multi)
 {
@@ -139,6 +145,7 @@ TEST_F_TIMEOUT(faults_multi, attach, 240)
 	if (!implementation_is_rust())
 		SKIP(return, "the C implementation leaks the probe if undoing fails");
 	EXPECT_WORKS();
+	for (int i = 0; i < ROUNDS; i++)
 	EACH_ALLOCATION {
 		fail_begin();
 		link = attach(self, variant->counted);
@@ -246,32 +253,40 @@ static long long lost_hits(void)
 	return implementation_is_rust() ? stat_of("allocation_failures") : 0;
 }
 
+/* Runs a child; whether the sessions heard of its first entry only. */
+static bool first_return_is_omitted(struct __test_metadata *_metadata, struct multi *multi)
+{
+	long long lost = lost_hits();
+
+	ASSERT_EQ(0, run_in_child(call_twice, multi));
+	lost = lost_hits() - lost;
+	ASSERT_TRUE(said->right);
+	for (int i = 0; i < SESSIONS; i++) {
+		ASSERT_LE(1, said->first[i]);
+		ASSERT_GE(2, said->first[i]);
+		/* What one of them does not hear, none of them does. */
+		ASSERT_EQ(said->first[0], said->first[i]);
+		ASSERT_EQ(2, said->second[i]);
+	}
+	if (said->first[0] == 2)
+		return false;
+	EXPECT_TRUE(said->failed);
+	EXPECT_EQ(implementation_is_rust(), lost);
+	return true;
+}
+
 TEST_F_TIMEOUT(faults_sessions, first_hit, 240)
 {
 	struct line line;
 	int omitted = 0;
 
-	for (failing.nth = 1; ; failing.nth++) {
-		long long lost = lost_hits();
-
-		ASSERT_EQ(0, run_in_child(call_twice, &self->multi));
-		lost = lost_hits() - lost;
-		EXPECT_TRUE(said->right);
-		for (int i = 0; i < SESSIONS; i++) {
-			EXPECT_LE(1, said->first[i]);
-			EXPECT_GE(2, said->first[i]);
-			/* What one of them does not hear, none of them does. */
-			EXPECT_EQ(said->first[0], said->first[i]);
-			EXPECT_EQ(2, said->second[i]);
-		}
-		if (!said->failed)
-			break;
-		if (said->first[0] == 1) {
-			omitted++;
-			EXPECT_EQ(implementation_is_rust(), lost);
+	for (int i = 0; i < ROUNDS; i++) {
+		for (failing.nth = 1; ; failing.nth++) {
+			omitted += first_return_is_omitted(_metadata, &self->multi);
+			if (!said->failed)
+				break;
 		}
 	}
-	EXPECT_EQ(2, said->first[0]);
 	/* For want of a return, of room for cookies, three times, or of an area. */
 	EXPECT_LT(4, omitted);
 	for (int i = 0; i < SESSIONS; i++)
