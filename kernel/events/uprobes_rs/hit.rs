@@ -78,9 +78,12 @@ fn handle_breakpoint(current: &CurrentTask, mm: &MmWithUser, regs: &Regs) {
         uretprobe::handle_trampoline(current, regs);
         return;
     }
-    // If the step cannot be begun, the thread stays where it is, and hits the breakpoint again.
+    // If the step cannot be begun, the thread stays where it is, and hits the breakpoint again. C may
+    // have moved it in an attempt to emulate a call.
     if let Some(step) = handle_probe_at(current, mm, regs, vaddr) {
-        let _ = step.begin(mm, regs, vaddr);
+        if step.begin(mm, regs, vaddr).is_err() {
+            regs.set_ip(vaddr);
+        }
     }
 }
 

@@ -59,7 +59,10 @@ pub(super) unsafe fn may_optimize(auprobe: *mut bindings::arch_uprobe) -> bool {
 /// the stack for, which may not be there: `push` of a register, and `call`. To step such an instruction
 /// is then not another way to execute it, but a way to have its fault.
 pub(super) fn depends_on_thread(insn: &[u8]) -> bool {
-    matches!(decode::opcode(insn), Some(0x50..=0x57 | 0xe8))
+    // What begins another map of opcodes, of which C takes some for what they would be in the first.
+    const OTHER_MAPS: [u8; 5] = [0x62, 0x8f, 0xc4, 0xc5, 0xd5];
+    decode::opcode(insn)
+        .is_none_or(|opcode| matches!(opcode, 0x50..=0x57 | 0xe8) || OTHER_MAPS.contains(&opcode))
 }
 
 /// What instructions are compared by; their copies have two of it.
