@@ -174,8 +174,8 @@ impl Insn {
 
 /// [`to_result`], with nothing but a comparison where there is no error.
 #[inline]
-fn check(errno: c_int) -> Result {
-    if errno == 0 {
+pub(crate) fn check(errno: c_int) -> Result {
+    if errno >= 0 {
         return Ok(());
     }
     to_result(errno)

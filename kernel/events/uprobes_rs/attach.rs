@@ -264,8 +264,9 @@ impl Job<'_> {
 /// The probe's inode must be kept, and the probe's registration lock be held for writing.
 unsafe fn visit(probe: &Probe, job: Job<'_>) -> Result {
     let fork = mm::fork_lock().write();
+    let mut places = Places::new();
     // SAFETY: By the function's contract.
-    let places = unsafe { Places::collect(probe, job.purpose())? };
+    unsafe { places.collect(probe, job.purpose())? };
     let mut result = Ok(());
     for place in places.iter() {
         result = result.and(place.visit(probe, job));
@@ -338,12 +339,12 @@ struct Place {
 }
 
 /// How many places need no memory to be collected.
-const FEW: usize = 12;
+const FEW: usize = 4;
 
-/// The places of a probe.
+/// The places of a probe. It is large, and filled where it is.
 struct Places {
     few: [Option<Place>; FEW],
-    more: KVVec<Place>,
+    more: Option<KVVec<Place>>,
     len: usize,
 }
 
@@ -351,30 +352,39 @@ impl Places {
     fn new() -> Self {
         Self {
             few: [const { None }; FEW],
-            more: KVVec::new(),
+            more: None,
             len: 0,
         }
     }
 
     /// Collects the places of a probe. May sleep.
     ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    ///
     /// # Safety
     ///
     /// The probe's inode must be kept.
-    unsafe fn collect(probe: &Probe, purpose: Purpose) -> Result<Self> {
-        let mut places = Self::new();
+    unsafe fn collect(&mut self, probe: &Probe, purpose: Purpose) -> Result {
         loop {
             // SAFETY: By the function's contract.
-            let missing = unsafe { places.fill(probe, purpose) };
+            let missing = unsafe { self.fill(probe, purpose) };
             if missing == 0 {
-                return Ok(places);
+                return Ok(());
             }
             // Again, with memory for as many as there were this time. That gives back references,
             // and may wait for reclaim, neither of which could have been done under the lock.
-            let wanted = places.len + missing;
-            places = Self::new();
-            places.more.reserve(wanted - FEW, GFP_KERNEL)?;
+            let wanted = self.len + missing;
+            self.clear();
+            self.more = Some(KVVec::with_capacity(wanted - FEW, GFP_KERNEL)?);
         }
+    }
+
+    fn clear(&mut self) {
+        self.few = [const { None }; FEW];
+        self.more = None;
+        self.len = 0;
     }
 
     /// Collects as many places as there is room for, and returns how many there are beyond that.
@@ -405,23 +415,22 @@ impl Places {
     }
 
     fn has_room(&self) -> bool {
-        self.len < FEW + self.more.capacity()
+        self.len < FEW + self.more.as_ref().map_or(0, KVVec::capacity)
     }
 
     /// Adds a place, for which there must be room.
     fn push(&mut self, place: Place) {
         self.len += 1;
-        match self.few.get_mut(self.len - 1) {
-            Some(free) => *free = Some(place),
-            None => {
-                let _ = self.more.push_within_capacity(place);
-            }
+        if let Some(free) = self.few.get_mut(self.len - 1) {
+            *free = Some(place);
+        } else if let Some(more) = &mut self.more {
+            let _ = more.push_within_capacity(place);
         }
     }
 
     fn iter(&self) -> impl Iterator<Item = &Place> {
         let few = self.few.iter().take(self.len).flatten();
-        Iterator::chain(few, &self.more)
+        Iterator::chain(few, self.more.iter().flatten())
     }
 }
 

@@ -19,12 +19,12 @@ use core::{
 
 use kernel::{
     bindings,
-    error::to_result,
     ffi::c_int,
     prelude::*, //
 };
 
 use crate::{
+    arch::check,
     mm::{
         page::{
             page_start,
@@ -63,7 +63,7 @@ pub(crate) fn install(probe: &Probe, vma: &LockedVma<'_>, vaddr: usize) -> Resul
         mm.set(Flag::HasUprobes);
     }
     // SAFETY: The probe is prepared, and the address space is locked for writing.
-    let result = to_result(unsafe { bindings::set_swbp(probe.arch(), vma.as_ptr(), vaddr) });
+    let result = check(unsafe { bindings::set_swbp(probe.arch(), vma.as_ptr(), vaddr) });
     match result {
         Ok(()) => mm.clear(Flag::RecalcUprobes),
         Err(_) if is_first => mm.clear(Flag::HasUprobes),
@@ -81,7 +81,7 @@ pub(crate) fn remove(probe: &Probe, vma: &LockedVma<'_>, vaddr: usize) -> Result
     }
     vma.mm().set(Flag::RecalcUprobes);
     // SAFETY: The probe is prepared, and the address space is locked for writing.
-    let result = to_result(unsafe { bindings::set_orig_insn(probe.arch(), vma.as_ptr(), vaddr) });
+    let result = check(unsafe { bindings::set_orig_insn(probe.arch(), vma.as_ptr(), vaddr) });
     match result {
         Err(error) if error == EFAULT && vma.is_behind_file(vaddr) => Ok(()),
         result => result,
@@ -142,7 +142,8 @@ pub(crate) unsafe fn write(
     })
 }
 
-/// Writes a whole opcode, either a breakpoint or one that replaces a breakpoint. May sleep.
+/// Writes a whole opcode: a breakpoint if `is_register`, else one that replaces a breakpoint. May
+/// sleep.
 ///
 /// # Safety
 ///
@@ -165,27 +166,13 @@ pub(crate) unsafe fn write_opcode(
         purpose: Purpose::from_is_register(is_register),
         may_be_killed: is_register,
     };
-    patch.apply(probe, true, |page| Ok(verify_opcode(page, vaddr, opcode)))
+    patch.apply(probe, true, |page| Ok(patch.verify(page)))
 }
 
 /// What a look at the page says about writing to it.
 enum Verdict {
     Write,
     Done,
-}
-
-/// A breakpoint is not placed twice, and an opcode is only put where a breakpoint is. Breakpoints
-/// are ours, whoever placed them: uprobes win over debuggers. Other trapping instructions that an
-/// architecture may have are not breakpoints.
-fn verify_opcode(page: &UserPage, vaddr: usize, new: bindings::uprobe_opcode_t) -> Verdict {
-    let mut bytes = new.to_ne_bytes();
-    page.read(vaddr, &mut bytes);
-    let old = bindings::uprobe_opcode_t::from_ne_bytes(bytes);
-    if is_breakpoint(old) == is_breakpoint(new) {
-        Verdict::Done
-    } else {
-        Verdict::Write
-    }
 }
 
 fn is_breakpoint(mut opcode: bindings::uprobe_opcode_t) -> bool {
@@ -276,7 +263,23 @@ impl Patch<'_> {
         Ok(())
     }
 
+    /// A breakpoint is not placed twice, and an opcode is only put where a breakpoint is. Breakpoints
+    /// are ours, whoever placed them: uprobes win over debuggers. Other trapping instructions that an
+    /// architecture may have are not breakpoints.
+    #[inline]
+    fn verify(&self, page: &UserPage) -> Verdict {
+        let mut old = [0; size_of::<bindings::uprobe_opcode_t>()];
+        page.read(self.vaddr, &mut old);
+        let has_breakpoint = is_breakpoint(bindings::uprobe_opcode_t::from_ne_bytes(old));
+        if has_breakpoint == (self.purpose == Purpose::Install) {
+            Verdict::Done
+        } else {
+            Verdict::Write
+        }
+    }
+
     /// The page to look at, and maybe to change.
+    #[inline]
     fn page(&self, access: Access) -> Result<Option<UserPage>> {
         // If it need not be faulted in then it is taken as it is. To get it in the usual way would
         // queue it for activation, and that use of it would keep it from being given back; and
@@ -296,6 +299,7 @@ impl Patch<'_> {
         }
     }
 
+    #[inline]
     fn attempt(&self, page: &UserPage) -> Attempt {
         if !page.folio().is_own() {
             // There is nothing of ours in a page that is not the process's own.

@@ -5,7 +5,7 @@
 //! A consumer is C's `struct uprobe_consumer`: it belongs to whoever registered it (perf, ftrace,
 //! BPF, a module), which keeps it in place until it was taken off the list *and* a grace period
 //! of both Tasks Trace RCU and the returns' SRCU has passed. A hit walks the list under the first
-//! without a lock; writers, and those who ask the filters, use a sleeping lock.
+//! without a lock, and so do those who ask the filters; writers use a sleeping lock.
 
 use core::{
     marker::PhantomData,
@@ -269,9 +269,8 @@ impl Consumers {
     ///
     /// `mm` must be a valid address space.
     pub(crate) unsafe fn wants(&self, mm: *mut bindings::mm_struct) -> bool {
-        let _guard = self.lock.read();
-        // SAFETY: The lock keeps consumers on the list.
-        let mut consumers = unsafe { Iter::new(self) };
+        let guard = rcu_tasks_trace::read_lock();
+        let mut consumers = self.iter(&guard);
         // SAFETY: `mm` is valid by the function's contract.
         consumers.any(|consumer| unsafe { consumer.wants(mm) })
     }
@@ -284,7 +283,7 @@ impl Consumers {
         unsafe { Iter::new(self) }
     }
 
-    /// Runs `work` alone among all who change the list or ask its filters. May sleep.
+    /// Runs `work` alone among all who change the list. May sleep.
     pub(crate) fn exclusively<T>(&self, work: impl FnOnce() -> T) -> T {
         let _guard = self.lock.write();
         work()

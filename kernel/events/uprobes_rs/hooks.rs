@@ -10,6 +10,8 @@
 //! Every `mmap()`, `munmap()` and `fork()` in the system comes here, so that the first question is
 //! always whether there are any probes at all.
 
+use core::iter;
+
 use kernel::{
     bindings,
     mm::Mm,
@@ -94,9 +96,9 @@ fn install_all(vma: &LockedVma<'_>, inode: InodeId) {
     let (first, last) = vma.offsets(vma.start(), vma.end());
     let mut rest = Some(first);
     while let Some(next) = rest {
-        let probes;
-        (probes, rest) = some_in_use(inode, next, last);
-        for probe in probes.into_iter().flatten() {
+        let mut batch = Batch::new();
+        rest = batch.fill(inode, next, last);
+        for probe in batch.iter() {
             // SAFETY: The current task always exists.
             if unsafe { bindings::fatal_signal_pending(bindings::get_current()) != 0 } {
                 return;
@@ -105,23 +107,44 @@ fn install_all(vma: &LockedVma<'_>, inode: InodeId) {
             if unsafe { probe.consumers().wants(vma.mm().as_raw()) } {
                 let vaddr = vma.offset_to_vaddr(probe.offset());
                 // Nobody can be told, see `mmap()`.
-                let _ = breakpoint::install(&probe, vma, vaddr);
+                let _ = breakpoint::install(probe, vma, vaddr);
             }
         }
     }
 }
 
-/// The first probes in `first..=last` of a file, without those that are dying, and the offset at
-/// which to go on if there may be more.
-fn some_in_use(
-    inode: InodeId,
-    first: i64,
-    last: i64,
-) -> ([Option<ProbeRef>; tree::SOME], Option<i64>) {
-    let guard = rcu_tasks_trace::read_lock();
-    let found = tree::some_in(inode, first, last, &guard);
-    let rest = found[tree::SOME - 1].and_then(|probe| probe.offset().checked_add(1));
-    (found.map(|probe| probe?.try_get()), rest)
+/// How many probes are looked for at once.
+const SOME: usize = 8;
+
+/// Some probes of a file, counted. It is large, and filled where it is.
+struct Batch {
+    probes: [Option<ProbeRef>; SOME],
+    len: usize,
+}
+
+impl Batch {
+    fn new() -> Self {
+        Self {
+            probes: [const { None }; SOME],
+            len: 0,
+        }
+    }
+
+    /// Takes the first probes in `first..=last` of a file that are not dying. Returns the offset at
+    /// which to go on if there may be more.
+    fn fill(&mut self, inode: InodeId, first: i64, last: i64) -> Option<i64> {
+        let guard = rcu_tasks_trace::read_lock();
+        let mut found = [None; SOME];
+        self.len = tree::some_in(inode, first, last, &mut found, &guard);
+        for (place, probe) in iter::zip(&mut self.probes, found.iter().map_while(|found| *found)) {
+            *place = probe.try_get();
+        }
+        found[SOME - 1]?.offset().checked_add(1)
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &ProbeRef> {
+        self.probes.iter().take(self.len).flatten()
+    }
 }
 
 /// Part of a mapping goes away.

@@ -13,7 +13,9 @@
 //! [`Probe::try_get`] makes more of it.
 
 use core::{
+    cmp::Ordering,
     marker::PhantomData,
+    mem::MaybeUninit,
     ptr, //
 };
 
@@ -62,10 +64,38 @@ impl InodeId {
 }
 
 /// Where a probe is: a file and an offset in bytes into it.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Key {
     pub(crate) inode: InodeId,
     pub(crate) offset: i64,
+}
+
+impl Ord for Key {
+    /// First by file. Written as branches, because who descends does nothing else: what is derived
+    /// makes a number first.
+    #[inline]
+    fn cmp(&self, other: &Self) -> Ordering {
+        if self.inode != other.inode {
+            if self.inode < other.inode {
+                return Ordering::Less;
+            }
+            return Ordering::Greater;
+        }
+        if self.offset < other.offset {
+            return Ordering::Less;
+        }
+        if self.offset > other.offset {
+            return Ordering::Greater;
+        }
+        Ordering::Equal
+    }
+}
+
+impl PartialOrd for Key {
+    #[inline]
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
 }
 
 /// Serialises writers, and tells readers that one was there.
@@ -157,25 +187,31 @@ pub(crate) fn first_in(
     first_from(from, guard).filter(|probe| probe.key() <= to)
 }
 
-/// How many probes [`some_in`] finds at once.
-pub(crate) const SOME: usize = 16;
-
-/// Finds the probes with the lowest offsets in `first..=last` of a file, in order: all that there
-/// are if the last place is empty, and else as many as there are places.
-pub(crate) fn some_in(
+/// Finds the probes with the lowest offsets in `first..=last` of a file, in order: as many as there
+/// are places in `found`, or all that there are. Returns how many.
+pub(crate) fn some_in<'g>(
     inode: InodeId,
     first: i64,
     last: i64,
-    _guard: &rcu_tasks_trace::Guard,
-) -> [Option<&Probe>; SOME] {
+    found: &mut [Option<&'g Probe>],
+    _guard: &'g rcu_tasks_trace::Guard,
+) -> usize {
     let key = |offset| Key { inode, offset };
     loop {
         let start = WRITERS.begin();
+        let mut walk = Walk::new();
         // SAFETY: As in `find()`.
-        let mut walk = unsafe { Walk::from(key(first)) };
-        let found = core::array::from_fn(|_| walk.next().filter(|probe| probe.key() <= key(last)));
+        unsafe { walk.begin(key(first)) };
+        let mut count = 0;
+        for place in found.iter_mut() {
+            *place = walk.next().filter(|probe| probe.key() <= key(last));
+            if place.is_none() {
+                break;
+            }
+            count += 1;
+        }
         if !WRITERS.retry(start) {
-            return found;
+            return count;
         }
     }
 }
@@ -207,9 +243,9 @@ unsafe fn descend<'a>(key: Key) -> Option<&'a Probe> {
         let probe = unsafe { probe_of(node) };
         let (left, right) = probe.node.children();
         link = match key.cmp(&probe.key()) {
-            core::cmp::Ordering::Less => left,
-            core::cmp::Ordering::Greater => right,
-            core::cmp::Ordering::Equal => return Some(probe),
+            Ordering::Less => left,
+            Ordering::Greater => right,
+            Ordering::Equal => return Some(probe),
         };
     }
 }
@@ -239,16 +275,17 @@ unsafe fn lower_bound<'a>(key: Key) -> Option<&'a Probe> {
     }
 }
 
-/// A walk through the tree, from one key to the next higher one.
+/// A walk through the tree, from one key to the next higher one. It is large, and stays where it was
+/// made.
 ///
 /// It goes down only, because writers see to it that who goes down gets to an end, and promise
 /// nothing to who goes up: it remembers the nodes that it has gone by, on their left.
 ///
 /// # Invariants
 ///
-/// `passed[..len]` are nodes of probes that are not freed during `'a`.
+/// `passed[..len]` are initialised, with nodes of probes that are not freed during `'a`.
 struct Walk<'a> {
-    passed: [*mut Node; HEIGHT],
+    passed: [MaybeUninit<*mut Node>; HEIGHT],
     len: usize,
     _probes: PhantomData<&'a Probe>,
 }
@@ -257,28 +294,30 @@ struct Walk<'a> {
 const HEIGHT: usize = 64;
 
 impl<'a> Walk<'a> {
-    /// Begins with the lowest key that is not below `key`.
+    fn new() -> Self {
+        Self {
+            passed: [const { MaybeUninit::uninit() }; HEIGHT],
+            len: 0,
+            _probes: PhantomData,
+        }
+    }
+
+    /// Goes to the lowest key that is not below `key`.
     ///
     /// # Safety
     ///
     /// No probe in the tree may be freed during `'a`.
-    unsafe fn from(key: Key) -> Self {
-        let mut walk = Self {
-            passed: [ptr::null_mut(); HEIGHT],
-            len: 0,
-            _probes: PhantomData,
-        };
+    unsafe fn begin(&mut self, key: Key) {
         let mut link = links::root();
-        while let Some(probe) = walk.below(link) {
+        while let Some(probe) = self.below(link) {
             let (left, right) = probe.node.children();
             link = if probe.key() < key {
                 right
             } else {
-                walk.pass(probe);
+                self.pass(probe);
                 left
             };
         }
-        walk
     }
 
     fn below(&self, link: &Link) -> Option<&'a Probe> {
@@ -292,7 +331,7 @@ impl<'a> Walk<'a> {
     fn pass(&mut self, probe: &'a Probe) {
         if let Some(place) = self.passed.get_mut(self.len) {
             // INVARIANT: The probe is alive during `'a`.
-            *place = ptr::from_ref(&probe.node).cast_mut();
+            place.write(ptr::from_ref(&probe.node).cast_mut());
             self.len += 1;
         }
     }
@@ -300,7 +339,7 @@ impl<'a> Walk<'a> {
     fn next(&mut self) -> Option<&'a Probe> {
         self.len = self.len.checked_sub(1)?;
         // SAFETY: By the type's invariants.
-        let probe: &Probe = unsafe { probe_of(self.passed[self.len]) };
+        let probe: &Probe = unsafe { probe_of(self.passed[self.len].assume_init()) };
         let (_, mut link) = probe.node.children();
         while let Some(higher) = self.below(link) {
             self.pass(higher);
@@ -380,9 +419,9 @@ fn vacancy<'w>(key: Key, _writer: &'w WriteGuard<'_>) -> Result<Vacancy<'w>, &'w
         let probe = unsafe { probe_of(node) };
         let (left, right) = probe.node.children();
         link = match key.cmp(&probe.key()) {
-            core::cmp::Ordering::Less => left,
-            core::cmp::Ordering::Greater => right,
-            core::cmp::Ordering::Equal => return Err(probe),
+            Ordering::Less => left,
+            Ordering::Greater => right,
+            Ordering::Equal => return Err(probe),
         };
     }
 }

@@ -69,8 +69,9 @@ fn lowest() -> Option<i64> {
 /// The offsets of all probes, as a new mapping finds them.
 fn all() -> Vec<i64> {
     let guard = rcu_tasks_trace::read_lock();
-    let found = tree::some_in(key(0).inode, LOW, HIGHEST, &guard);
-    found
+    let mut found = [None; 8];
+    let count = tree::some_in(key(0).inode, LOW, HIGHEST, &mut found, &guard);
+    found[..count]
         .iter()
         .flatten()
         .map(|probe| probe.key().offset)

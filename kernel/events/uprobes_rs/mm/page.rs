@@ -14,7 +14,6 @@ use core::{
 
 use kernel::{
     bindings,
-    error::to_result,
     page::{
         PAGE_MASK,
         PAGE_SHIFT,
@@ -22,6 +21,8 @@ use kernel::{
     },
     prelude::*, //
 };
+
+use crate::arch::check;
 
 use super::{
     LockedVma,
@@ -115,7 +116,7 @@ impl UserPage {
     pub(crate) fn get(vma: &LockedVma<'_>, vaddr: usize, access: Access) -> Result<Option<Self>> {
         let mut page = ptr::null_mut();
         // SAFETY: `mmap_lock` is held, and is not released, because the last argument is null.
-        to_result(unsafe {
+        check(unsafe {
             bindings::get_user_pages_remote(
                 vma.mm().as_raw(),
                 page_start(vaddr),
@@ -198,8 +199,10 @@ impl UserPage {
         kernel::warn_on!(len != src.len());
         // SAFETY: The page is valid, and `start + len` is within it.
         unsafe {
-            with_mapped(self.as_ptr(), |base| {
-                ptr::copy_nonoverlapping(src.as_ptr(), base.add(start), len)
+            with_mapped(self.as_ptr(), |base| match src {
+                // A breakpoint, where instructions have any length.
+                [byte] => base.add(start).write(*byte),
+                _ => ptr::copy_nonoverlapping(src.as_ptr(), base.add(start), len),
             });
             // Instructions were written as data. Where that matters, this makes the caches agree
             // when the page is mapped again.
