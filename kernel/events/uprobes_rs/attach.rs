@@ -158,6 +158,7 @@ pub(crate) unsafe fn unregister_nosync(probe: ProbeRef, uc: *mut bindings::uprob
             let (device, number) = probe.file_numbers();
             trace::restore_failed(device, number, probe.offset(), error.to_errno());
             task::warn_current("unregister, leaking uprobe");
+            probe.leak_registration();
             mem::forget(probe);
         }
     }

@@ -66,8 +66,10 @@ union Retirement {
 pub(crate) struct Life {
     /// Counted references. Zero is final.
     count: Refcount,
-    /// How many registrations there are. While there is one, the inode is kept.
+    /// How many registrations there are.
     registrations: Atomic<i32>,
+    /// How many of them are over, with breakpoints left behind.
+    leaked: Atomic<i32>,
     /// Is the probe in the tree? Changed under the tree's lock.
     linked: Atomic<bool>,
     retirement: Opaque<Retirement>,
@@ -79,6 +81,7 @@ impl Life {
         Self {
             count: Refcount::new(1),
             registrations: Atomic::new(1),
+            leaked: Atomic::new(0),
             linked: Atomic::new(false),
             retirement: Opaque::zeroed(),
         }
@@ -107,6 +110,16 @@ impl Probe {
     /// One more registration uses it. Told by the tree, under its lock.
     pub(crate) fn add_registration(&self) {
         self.life.registrations.add(1, Relaxed);
+    }
+
+    /// Does a registration keep the inode? One that has left breakpoints behind does not.
+    pub(crate) fn keeps_inode(&self) -> bool {
+        self.life.registrations.load(Relaxed) > self.life.leaked.load(Relaxed)
+    }
+
+    /// A registration is over, but counts on: it has left breakpoints behind, which somebody may hit.
+    pub(crate) fn leak_registration(&self) {
+        self.life.leaked.add(1, Relaxed);
     }
 
     /// One registration less, whose breakpoints have been removed.

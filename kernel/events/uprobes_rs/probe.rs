@@ -59,8 +59,9 @@ use crate::{
 
 /// Which file an inode stood for.
 ///
-/// A pending return can keep a probe for longer than its inode lives. The address of the inode,
-/// which is how a hit finds the probe, may then be that of another file's.
+/// A pending return, or a breakpoint that could not be removed, can keep a probe for longer than its
+/// inode lives. The address of the inode, which is how a hit finds the probe, may then be that of
+/// another file's.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct FileId {
     file_system: *mut bindings::super_block,
@@ -199,10 +200,10 @@ impl Probe {
 
     /// Can a registration of the file of `other`, which has the same key, use this probe?
     ///
-    /// If it is registered already, then its inode is alive, and is that of `other`. If it is not,
-    /// and only a pending return keeps it, its inode may have gone.
+    /// If a registration keeps its inode, then that is alive, and is that of `other`. If nothing but
+    /// a pending return or a breakpoint that was left behind keeps the probe, its inode may have gone.
     pub(crate) fn serves(&self, other: &Probe) -> bool {
-        self.is_registered() || self.file == other.file
+        self.keeps_inode() || self.file == other.file
     }
 
     /// The probed file, kept by whoever registered a consumer.
@@ -417,5 +418,56 @@ impl Deref for Newcomer {
 
     fn deref(&self) -> &Probe {
         &self.0
+    }
+}
+
+#[cfg(CONFIG_UPROBES_RUST_KUNIT_TEST)]
+#[kernel::macros::kunit_tests(uprobes_probe)]
+mod tests {
+    use super::*;
+
+    /// The probe of a file that was found where others have been or will be.
+    fn of_file(number: u64) -> Result<Pin<KBox<Probe>>> {
+        let key = Key {
+            inode: InodeId::new(core::ptr::null_mut()),
+            offset: 0,
+        };
+        let file = FileId {
+            file_system: core::ptr::null_mut(),
+            device: 0,
+            number,
+            generation: 0,
+        };
+        KBox::pin_init(Probe::new(key, file, 0), GFP_KERNEL)
+    }
+
+    #[test]
+    fn a_registered_probe_serves_whoever_has_its_inode() -> Result {
+        assert!(of_file(1)?.serves(&*of_file(1)?));
+        // The file system may have given the file another number meanwhile.
+        assert!(of_file(1)?.serves(&*of_file(2)?));
+        Ok(())
+    }
+
+    #[test]
+    fn a_probe_without_registrations_serves_its_own_file_only() -> Result {
+        let probe = of_file(1)?;
+        probe.drop_registration();
+        assert!(probe.serves(&*of_file(1)?));
+        assert!(!probe.serves(&*of_file(2)?));
+        Ok(())
+    }
+
+    #[test]
+    fn a_leaked_probe_can_be_hit_and_serves_its_own_file_only() -> Result {
+        let probe = of_file(1)?;
+        probe.leak_registration();
+        assert!(probe.is_registered());
+        assert!(probe.serves(&*of_file(1)?));
+        assert!(!probe.serves(&*of_file(2)?));
+        // Registered once more, its inode is kept again.
+        probe.add_registration();
+        assert!(probe.serves(&*of_file(2)?));
+        Ok(())
     }
 }

@@ -32,7 +32,7 @@ impl Probe {
     }
 
     pub(crate) fn serves(&self, other: &Probe) -> bool {
-        self.is_registered() || self.file == other.file
+        self.keeps_inode() || self.file == other.file
     }
 }
 
