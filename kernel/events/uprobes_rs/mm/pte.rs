@@ -10,6 +10,7 @@ use core::{
         self,
         MaybeUninit, //
     },
+    ptr, //
 };
 
 use kernel::{
@@ -74,8 +75,13 @@ impl Drop for Notice<'_> {
 pub(crate) struct Walk(MaybeUninit<bindings::folio_walk>);
 
 impl Walk {
-    pub(crate) const fn new() -> Self {
-        Self(MaybeUninit::uninit())
+    pub(crate) fn new() -> Self {
+        let mut walk = MaybeUninit::<bindings::folio_walk>::uninit();
+        // The one field that C leaves alone where it describes a walk.
+        //
+        // SAFETY: The memory is ours.
+        unsafe { (&raw mut (*walk.as_mut_ptr()).vma).write(ptr::null_mut()) };
+        Self(walk)
     }
 }
 
