@@ -136,7 +136,8 @@ unsafe fn check_place(inode: *mut bindings::inode, offset: i64, ref_ctr_offset: 
     Ok(())
 }
 
-/// Unregisters a consumer, which may go on being called until [`unregister_sync`]. May sleep.
+/// Unregisters a consumer, which may go on being called until [`unregister_sync`]: its handlers, and
+/// its filter for mappings that appear. May sleep.
 ///
 /// If a breakpoint cannot be removed then the probe stays for ever: without it, the breakpoint
 /// would kill the process that runs into it.

@@ -139,7 +139,10 @@ impl Batch {
         for (place, probe) in iter::zip(&mut self.probes, found.iter().map_while(|found| *found)) {
             *place = probe.try_get();
         }
-        found[SOME - 1]?.offset().checked_add(1)
+        match found[SOME - 1] {
+            Some(last) if self.len == SOME => last.offset().checked_add(1),
+            _ => None,
+        }
     }
 
     fn iter(&self) -> impl Iterator<Item = &ProbeRef> {

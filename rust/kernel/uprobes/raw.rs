@@ -5,7 +5,7 @@
 //! What C owes, with either implementation: a consumer is called from the moment that its registration
 //! begins, and not any more when [`wait`] returns after it was unregistered. Entries and returns are
 //! called inside Tasks Trace RCU or the SRCU of pending returns, both of which [`wait`] waits for; filters
-//! with a lock held that unregistering takes, or by whoever registers or applies.
+//! inside the former, or with a lock held that unregistering takes, or by whoever registers or applies.
 //!
 //! The functions that call C are no generic ones, so that the code for a consumer, which may be in a
 //! module, needs nothing but the symbols of this crate; not all of C's are exported.
@@ -133,7 +133,8 @@ unsafe extern "C" fn wants<C: Consumer>(
     raw: *mut bindings::uprobe_consumer,
     mm: *mut bindings::mm_struct,
 ) -> bool {
-    // SAFETY: By the function's contract; unregistering takes a lock that is held here.
+    // SAFETY: By the function's contract; unregistering takes a lock that is held here, or waits for
+    // the critical section that this is in.
     let (consumer, mm) = unsafe { (Node::<C>::consumer(raw), Mm::from_raw(mm)) };
     consumer.wants(mm)
 }
