@@ -223,9 +223,9 @@ impl InsnCopy {
     /// The previous copy must not be in use.
     #[inline]
     pub(crate) unsafe fn set(&self, insn: &Insn) {
-        // SAFETY: Both are of the same type and do not overlap. What other CPUs may change in the
-        // source meanwhile (the flags of an optimisation) no step looks at.
-        unsafe { core::ptr::copy_nonoverlapping(insn.as_ptr(), self.0.get(), 1) }
+        // SAFETY: Both are valid, the source was analysed, and nobody uses the copy by the function's
+        // contract.
+        unsafe { own::copy_for_step(insn.as_ptr(), self.0.get()) }
     }
 
     /// The copy.

@@ -113,9 +113,10 @@ impl Book {
     /// Strikes a thread off the list.
     fn resign(&mut self, stepper: &Arc<Stepper>) {
         let steppers = &mut self.steppers;
+        // From behind: most who go have just come.
         let place = steppers
             .iter()
-            .position(|other| Arc::ptr_eq(other, stepper));
+            .rposition(|other| Arc::ptr_eq(other, stepper));
         if let Some(place) = place {
             let last = steppers.len() - 1;
             steppers.swap(place, last);

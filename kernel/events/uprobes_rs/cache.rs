@@ -104,8 +104,8 @@ impl<T: Copy> Cache<T> {
 
     #[inline]
     fn entry(&self, vaddr: usize) -> &Entry<T> {
-        // Functions begin at multiples of 16, and instructions of some machines at those of 4.
-        &self.entries[(vaddr ^ (vaddr >> 4)) / 4 % PLACES]
+        // Functions begin at multiples of 16, mostly.
+        &self.entries[vaddr / 16 % PLACES]
     }
 
     #[inline]

@@ -39,6 +39,7 @@ use crate::arch::Regs;
 
 /// What a consumer's entry handler asks for.
 #[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
 pub(crate) enum Verdict {
     /// Go on, and tell the consumer of the return too.
     Keep,
@@ -61,6 +62,24 @@ impl Verdict {
                 Verdict::Keep
             }
         }
+    }
+}
+
+/// The verdicts of a hit's consumers: a set.
+pub(crate) struct Verdicts(u32);
+
+impl Verdicts {
+    pub(crate) const NONE: Self = Self(0);
+
+    #[inline]
+    pub(crate) fn add(&mut self, verdict: Verdict) {
+        self.0 |= 1 << verdict as u32;
+    }
+
+    /// Has somebody been asked, and everybody said to take the breakpoint out?
+    #[inline]
+    pub(crate) fn all_refuse(&self) -> bool {
+        self.0 == 1 << Verdict::Remove as u32
     }
 }
 
@@ -263,7 +282,8 @@ impl Consumers {
         consumers.any(|consumer| ptr::eq(consumer.as_ptr(), uc))
     }
 
-    /// Does any consumer want the breakpoint in this address space? May sleep.
+    /// Does any consumer want the breakpoint in this address space? May sleep. Who was taken off a
+    /// moment ago may still be asked.
     ///
     /// # Safety
     ///
@@ -294,10 +314,11 @@ impl Consumers {
 ///
 /// # Invariants
 ///
-/// `next` is the list's head or the `cons_node` of a consumer that is alive during `'a`.
+/// `at` is the list's head or the `cons_node` of a consumer that is alive during `'a`.
 pub(crate) struct Iter<'a> {
     head: *mut bindings::list_head,
-    next: *mut bindings::list_head,
+    /// Where the walk is. What follows is looked up when it is asked for, after the consumer has run.
+    at: *mut bindings::list_head,
     _consumers: PhantomData<&'a Consumers>,
 }
 
@@ -310,8 +331,7 @@ impl Iter<'_> {
         let head = consumers.head.get();
         Self {
             head,
-            // SAFETY: The head is always valid.
-            next: unsafe { following(head) },
+            at: head,
             _consumers: PhantomData,
         }
     }
@@ -322,20 +342,18 @@ impl<'a> Iterator for Iter<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<&'a Consumer> {
-        let node = self.next;
+        // SAFETY: Alive by the type's invariants.
+        let node = unsafe { following(self.at) };
         if node == self.head {
             return None;
         }
-        // SAFETY: By the type's invariants `node` belongs to a consumer that is alive, and so does
-        // what follows it: the list's writers publish with release and free after a grace period.
-        unsafe {
-            self.next = following(node);
-            Some(Consumer::from_raw(container_of!(
-                node,
-                bindings::uprobe_consumer,
-                cons_node
-            )))
-        }
+        // INVARIANT: What follows is alive for as long: the list's writers publish with release, and
+        // who is taken off still points on, and is freed after a grace period.
+        self.at = node;
+        // SAFETY: As said, the node is that of a consumer that is alive.
+        Some(unsafe {
+            Consumer::from_raw(container_of!(node, bindings::uprobe_consumer, cons_node))
+        })
     }
 }
 

@@ -313,7 +313,7 @@ pub unsafe extern "C" fn uprobe_pre_sstep_notifier(regs: *mut bindings::pt_regs)
 /// Called by the architecture's notifier.
 #[export]
 pub unsafe extern "C" fn uprobe_post_sstep_notifier(_regs: *mut bindings::pt_regs) -> c_int {
-    let ours = Thread::current(kernel::current!()).is_some_and(|thread| thread.step().complete());
+    let ours = Thread::current(kernel::current!()).is_some_and(step::complete);
     if ours {
         Errand::Uprobe.set();
     }
@@ -391,7 +391,7 @@ pub unsafe extern "C" fn uprobe_get_trampoline_vaddr() -> c_ulong {
 #[export]
 pub unsafe extern "C" fn uprobe_get_trap_addr(regs: *mut bindings::pt_regs) -> c_ulong {
     match Thread::current(kernel::current!()) {
-        Some(thread) if thread.step().is_active() => thread.step_vaddr(),
+        Some(thread) if step::active(thread).is_some() => thread.step_vaddr(),
         // SAFETY: By the function's contract.
         _ => unsafe { bindings::instruction_pointer(regs) },
     }

@@ -18,7 +18,9 @@ use crate::{
     attach,
     consumer::{
         Consumer,
-        Verdict, //
+        Iter,
+        Verdict,
+        Verdicts, //
     },
     lookup::{
         self,
@@ -32,7 +34,6 @@ use crate::{
         Analysed,
         Probe, //
     },
-    returns::Draft,
     stats::Event,
     step,
     task::{
@@ -62,7 +63,7 @@ pub(crate) fn expects_breakpoint(current: &CurrentTask, regs: &Regs) -> bool {
 #[inline]
 pub(crate) fn resume(current: &CurrentTask, regs: &Regs) {
     match Thread::current(current) {
-        Some(thread) if thread.step().is_active() => step::finish(thread, regs),
+        Some(thread) if step::active(thread).is_some() => step::finish(thread, regs),
         _ => {
             if let Some(mm) = current.mm() {
                 handle_breakpoint(current, mm, regs);
@@ -81,7 +82,7 @@ fn handle_breakpoint(current: &CurrentTask, mm: &MmWithUser, regs: &Regs) {
     // If the step cannot be begun, the thread stays where it is, and hits the breakpoint again. C may
     // have moved it in an attempt to emulate a call.
     if let Some(step) = handle_probe_at(current, mm, regs, vaddr) {
-        if step.begin(mm, regs, vaddr).is_err() {
+        if step.begin(regs, vaddr).is_err() {
             regs.set_ip(vaddr);
         }
     }
@@ -97,11 +98,11 @@ fn handle_probe_at<'t>(
 ) -> Option<step::Prepared<'t>> {
     let guard = rcu_tasks_trace::read_lock();
     let thread = MaybeThread::current(current);
-    match lookup::find(thread.memo(), mm, vaddr, &guard) {
+    match lookup::find(thread.kit(), mm, vaddr, &guard) {
         Ok(probe) => {
             // In advance: the consumers shall see it, and may change it.
             regs.set_ip(vaddr);
-            return handle_probe(thread.or_new().ok()?, mm, probe, regs, vaddr, &guard);
+            return handle_probe(thread.or_new().ok()?, probe, regs, vaddr, &guard);
         }
         Err(Miss::Foreign) => Signal::Trap.force(),
         // Whatever is there now is executed, or faults.
@@ -116,7 +117,6 @@ fn handle_probe_at<'t>(
 #[inline]
 fn handle_probe<'t>(
     thread: &'t Thread,
-    mm: &MmWithUser,
     probe: &Probe,
     regs: &Regs,
     vaddr: usize,
@@ -125,7 +125,7 @@ fn handle_probe<'t>(
     // The breakpoint may be that of a predecessor, and this probe not be analysed yet.
     let probe = probe.analysed()?;
     let insn = probe.insn();
-    run_consumers(thread, mm, probe, regs, guard);
+    run_consumers(thread, probe, regs, guard);
     insn.optimize(vaddr);
     // A consumer that has sent the thread elsewhere does not want the instruction executed.
     if regs.ip() != vaddr {
@@ -135,7 +135,15 @@ fn handle_probe<'t>(
         return None;
     }
     Event::Step.note_if_wanted();
-    Some(step::prepare(thread, insn))
+    match step::prepare(thread, insn) {
+        Ok(step) => Some(step),
+        Err(AllocError) => {
+            Event::AllocFailed.note();
+            // C may have moved it, see `handle_breakpoint()`.
+            regs.set_ip(vaddr);
+            None
+        }
+    }
 }
 
 /// Handles a hit that came by a system call, from code that the architecture put in place of the
@@ -146,84 +154,94 @@ pub(crate) fn handle_syscall(current: &CurrentTask, regs: &Regs, vaddr: usize) {
     };
     let guard = rcu_tasks_trace::read_lock();
     let thread = MaybeThread::current(current);
-    let Ok(probe) = lookup::find(thread.memo(), mm, vaddr, &guard) else {
+    let Ok(probe) = lookup::find(thread.kit(), mm, vaddr, &guard) else {
         return;
     };
     let (Some(probe), Ok(thread)) = (probe.analysed(), thread.or_new()) else {
         return;
     };
-    run_consumers(thread, mm, probe, regs, &guard);
+    run_consumers(thread, probe, regs, &guard);
 }
 
-/// The return that consumers of a hit want to hear of.
-enum Wanted<'t> {
-    Nothing,
-    Return(Draft<'t>),
-    /// There was no memory for it.
-    Lost,
-}
-
-impl<'t> Wanted<'t> {
-    /// Adds a consumer. May sleep.
-    #[inline]
-    fn by(self, consumer: &Consumer, cookie: u64, thread: &'t Thread) -> Self {
-        let draft = match self {
-            Wanted::Nothing => thread.returns().draft(),
-            Wanted::Return(draft) => Ok(draft),
-            Wanted::Lost => return Wanted::Lost,
-        };
-        let draft = draft.and_then(|mut draft| {
-            if consumer.is_session() {
-                draft.push_cookie(consumer.id(), cookie)?;
-            }
-            Ok(draft)
-        });
-        draft.map_or_else(
-            |AllocError| {
-                Event::AllocFailed.note();
-                Wanted::Lost
-            },
-            Wanted::Return,
-        )
-    }
-}
+/// A consumer that wants to hear of the return, and its cookie.
+type Watcher<'g> = (&'g Consumer, u64);
 
 /// Inlined into both of its callers, which have saved the registers that it needs.
 #[inline(always)]
 fn run_consumers(
     thread: &Thread,
-    mm: &MmWithUser,
     probe: Analysed<'_>,
     regs: &Regs,
     guard: &rcu_tasks_trace::Guard,
 ) {
-    let mut wanted = Wanted::Nothing;
-    let mut asked = false;
-    let mut all_refuse = true;
-
+    let mut consumers = probe.consumers().iter(guard);
+    let mut verdicts = Verdicts::NONE;
     thread.set_handled(Some(probe.insn()));
-    for consumer in probe.consumers().iter(guard) {
-        let mut cookie = 0;
-        let verdict = consumer.entered(regs, &mut cookie);
-        asked = true;
-        all_refuse &= verdict == Verdict::Remove;
-        if verdict == Verdict::Keep && consumer.watches_return() {
-            wanted = wanted.by(consumer, cookie, thread);
-        }
+    if let Some(watcher) = next_watcher(&mut consumers, regs, &mut verdicts) {
+        watch_return(thread, &probe, regs, watcher, consumers);
+        return;
     }
     thread.set_handled(None);
-
-    if let Wanted::Return(draft) = wanted {
-        uretprobe::hijack(thread, mm, &probe, regs, draft);
+    if verdicts.all_refuse() {
+        remove_here(&probe);
     }
-    if asked && all_refuse {
-        remove_here(&probe, mm);
+}
+
+/// Runs consumers up to the next that wants to hear of the return.
+#[inline(always)]
+fn next_watcher<'g>(
+    consumers: &mut Iter<'g>,
+    regs: &Regs,
+    verdicts: &mut Verdicts,
+) -> Option<Watcher<'g>> {
+    for consumer in consumers {
+        let mut cookie = 0;
+        let verdict = consumer.entered(regs, &mut cookie);
+        if verdict == Verdict::Keep && consumer.watches_return() {
+            return Some((consumer, cookie));
+        }
+        verdicts.add(verdict);
+    }
+    None
+}
+
+/// Runs the rest of the consumers, and has the current function return through the trampoline. May
+/// sleep.
+///
+/// Out of line, so that hits without returns do not keep registers for it.
+#[inline(never)]
+fn watch_return(
+    thread: &Thread,
+    probe: &Probe,
+    regs: &Regs,
+    first: Watcher<'_>,
+    mut rest: Iter<'_>,
+) {
+    let mut draft = thread.returns().draft();
+    let mut watcher = Some(first);
+    while let Some((consumer, cookie)) = watcher {
+        if consumer.is_session() {
+            draft = draft.and_then(|draft| draft.with_cookie(consumer.id(), cookie));
+        }
+        // The first has kept the breakpoint.
+        watcher = next_watcher(&mut rest, regs, &mut Verdicts::NONE);
+    }
+    // Before the return address is changed: perf looks for one at the top of the stack while an
+    // instruction is being handled.
+    thread.set_handled(None);
+    match draft {
+        Ok(draft) => uretprobe::hijack(thread, probe, regs, draft),
+        Err(AllocError) => Event::AllocFailed.note(),
     }
 }
 
 /// Takes the breakpoint out of the current address space, if no consumer's filter wants it there.
 #[cold]
-fn remove_here(probe: &Probe, mm: &MmWithUser) {
+fn remove_here(probe: &Probe) {
+    let current = kernel::current!();
+    let Some(mm) = current.mm() else {
+        return;
+    };
     let _registration = probe.registration().read();
     // SAFETY: The address space is valid.
     if !unsafe { probe.consumers().wants(mm.as_raw()) } {

@@ -36,7 +36,7 @@ use crate::{
     breakpoint,
     cache::Moment,
     hooks,
-    memo::Memo,
+    kit::Kit,
     mm::{
         Flag,
         Flags,
@@ -66,10 +66,10 @@ pub(crate) enum Miss {
 
 /// Finds the probe at `vaddr` of the current address space. May sleep.
 ///
-/// `memo` is that of the current thread, if it has one.
+/// `kit` is that of the current thread, if it has one.
 #[inline]
 pub(crate) fn find<'g>(
-    memo: Option<&Memo>,
+    kit: Option<&Kit>,
     mm: &MmWithUser,
     vaddr: usize,
     guard: &'g rcu_tasks_trace::Guard,
@@ -77,11 +77,11 @@ pub(crate) fn find<'g>(
     let Some(now) = moment(mm, guard) else {
         return find_locked(mm, vaddr, guard);
     };
-    if let Some(probe) = memo.and_then(|memo| recall(memo, vaddr, &now, guard)) {
+    if let Some(probe) = kit.and_then(|kit| recall(kit, vaddr, &now, guard)) {
         Event::LookupCached.note_if_wanted();
         return Ok(probe);
     }
-    find_anew(memo, mm, vaddr, now, guard)
+    find_anew(kit, mm, vaddr, now, guard)
 }
 
 /// The state that a search depends on, unless the mappings are being changed just now.
@@ -101,12 +101,12 @@ fn moment(mm: &Mm, guard: &rcu_tasks_trace::Guard) -> Option<Moment> {
 /// What the thread has found at `vaddr` before, if it still holds.
 #[inline]
 fn recall<'g>(
-    memo: &Memo,
+    kit: &Kit,
     vaddr: usize,
     now: &Moment,
     _guard: &'g rcu_tasks_trace::Guard,
 ) -> Option<&'g Probe> {
-    let probe = memo.probes.recall(vaddr, now)?;
+    let probe = kit.probes.recall(vaddr, now)?;
     // SAFETY: No probe has been taken out of the tree since before this one was found there, as far
     // as can be seen under the guard. So the grace period that ends the probe's life, which is asked
     // for after it was taken out and counted, has not begun before the guard did, and waits for it.
@@ -119,7 +119,7 @@ fn recall<'g>(
 /// Out of line, so that the usual hit does not save registers for it.
 #[inline(never)]
 fn find_anew<'g>(
-    memo: Option<&Memo>,
+    kit: Option<&Kit>,
     mm: &MmWithUser,
     vaddr: usize,
     now: Moment,
@@ -129,8 +129,8 @@ fn find_anew<'g>(
         return find_locked(mm, vaddr, guard);
     };
     Event::LookupSpeculative.note_if_wanted();
-    if let Some(memo) = memo {
-        memo.probes.remember(vaddr, &now, NonNull::from(probe));
+    if let Some(kit) = kit {
+        kit.probes.remember(vaddr, &now, NonNull::from(probe));
     }
     Ok(probe)
 }
@@ -172,11 +172,13 @@ fn speculate<'g>(
         offset: offset.wrapping_add(vaddr.wrapping_sub(start)) as i64,
     };
     let probe = tree::find(key, guard)?;
+    (!has_changed(mm, now)).then_some(probe)
+}
+
+/// Have the mappings been changed since then?
+fn has_changed(mm: &Mm, then: &Moment) -> bool {
     // SAFETY: The address space is alive.
-    if unsafe { bindings::mmap_lock_speculate_retry(mm.as_raw(), now.mappings) } {
-        return None;
-    }
-    Some(probe)
+    unsafe { bindings::mmap_lock_speculate_retry(mm.as_raw(), then.mappings) }
 }
 
 #[cold]

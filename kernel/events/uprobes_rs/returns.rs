@@ -20,7 +20,10 @@ use core::{
         Cell,
         UnsafeCell, //
     },
-    mem::offset_of,
+    mem::{
+        offset_of,
+        ManuallyDrop, //
+    },
     ptr::{
         self,
         NonNull, //
@@ -242,43 +245,43 @@ pub(crate) struct Hijack {
     pub(crate) chained: bool,
 }
 
-/// A return that is not pending yet: it collects the cookies of a hit's sessions.
+/// A return that is not pending yet: it collects the cookies of a hit's sessions. Goes back to the
+/// pool when dropped.
 pub(crate) struct Draft<'t> {
-    entry: Option<Entry>,
+    entry: ManuallyDrop<Entry>,
     stack: Stack<'t>,
 }
 
-impl<'t> Draft<'t> {
+impl Draft<'_> {
     /// Remembers a session's cookie. May sleep.
     #[inline]
-    pub(crate) fn push_cookie(&mut self, consumer: u64, value: u64) -> Result<(), AllocError> {
-        match &mut self.entry {
-            Some(entry) => entry.cookies().push(Cookie { value, consumer }),
-            None => Ok(()),
-        }
+    pub(crate) fn with_cookie(mut self, consumer: u64, value: u64) -> Result<Self, AllocError> {
+        self.entry.cookies().push(Cookie { value, consumer })?;
+        Ok(self)
     }
 
     /// Makes the return pending; `hold` says by what it keeps its probe.
     #[inline]
-    pub(crate) fn publish(mut self, hijack: Hijack, hold: impl FnOnce(&Pending)) {
-        if let Some(entry) = self.entry.take() {
-            let this = entry.get();
-            this.func.set(hijack.func);
-            this.stack.set(hijack.stack);
-            this.orig_ret_vaddr.set(hijack.orig_ret_vaddr);
-            this.chained.set(hijack.chained);
-            hold(&this.pending);
-            self.stack.link(entry);
-        }
+    pub(crate) fn publish(self, hijack: Hijack, hold: impl FnOnce(&Pending)) {
+        let mut this = ManuallyDrop::new(self);
+        // SAFETY: The entry is not used again, because the draft is not dropped.
+        let entry = unsafe { ManuallyDrop::take(&mut this.entry) };
+        let ret = entry.get();
+        ret.func.set(hijack.func);
+        ret.stack.set(hijack.stack);
+        ret.orig_ret_vaddr.set(hijack.orig_ret_vaddr);
+        ret.chained.set(hijack.chained);
+        hold(&ret.pending);
+        this.stack.link(entry);
     }
 }
 
 impl Drop for Draft<'_> {
     fn drop(&mut self) {
-        if let Some(mut entry) = self.entry.take() {
-            entry.cookies().clear();
-            self.stack.to_pool(entry);
-        }
+        // SAFETY: The entry is not used again.
+        let mut entry = unsafe { ManuallyDrop::take(&mut self.entry) };
+        entry.cookies().clear();
+        self.stack.to_pool(entry);
     }
 }
 
@@ -404,7 +407,7 @@ impl<'t> Stack<'t> {
             None => Entry::alloc()?,
         };
         Ok(Draft {
-            entry: Some(entry),
+            entry: ManuallyDrop::new(entry),
             stack: self.again(),
         })
     }

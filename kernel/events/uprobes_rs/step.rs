@@ -26,8 +26,8 @@
 use core::cell::Cell;
 
 use kernel::{
+    alloc::AllocError,
     bindings,
-    mm::MmWithUser,
     prelude::*,
     task::CurrentTask, //
 };
@@ -37,8 +37,10 @@ use crate::{
         self,
         Insn,
         InsnCopy,
+        Ixol,
         Regs, //
     },
+    kit::Kit,
     task::{
         self,
         Errand,
@@ -77,17 +79,8 @@ impl Step {
 
     /// Is the thread in a slot, or on its way from it?
     #[inline]
-    pub(crate) fn is_active(&self) -> bool {
+    fn is_active(&self) -> bool {
         self.phase.get() != Phase::Idle
-    }
-
-    /// Hears of a single-step trap; false if it is not ours. Interrupts may be off.
-    pub(crate) fn complete(&self) -> bool {
-        if !self.is_active() {
-            return false;
-        }
-        self.phase.set(Phase::Completed);
-        true
     }
 }
 
@@ -95,16 +88,27 @@ impl Step {
 ///
 /// # Invariants
 ///
-/// The thread's `insn` is a copy of an analysed instruction, and its phase is [`Phase::Idle`].
-pub(crate) struct Prepared<'t>(&'t Thread);
+/// The kit is the thread's; its `insn` is a copy of an analysed instruction, and its phase is
+/// [`Phase::Idle`].
+pub(crate) struct Prepared<'t> {
+    thread: &'t Thread,
+    kit: &'t Kit,
+    /// What the slot has to hold.
+    ixol: Ixol,
+}
 
-/// Takes along what the step needs of a probe. The probe may go afterwards.
+/// Takes along what the step needs of a probe. The probe may go afterwards. May sleep.
 #[inline]
-pub(crate) fn prepare<'t>(thread: &'t Thread, insn: &Insn) -> Prepared<'t> {
+pub(crate) fn prepare<'t>(thread: &'t Thread, insn: &Insn) -> Result<Prepared<'t>, AllocError> {
+    let kit = thread.kit_for_a_step()?;
     // SAFETY: The thread is not stepping, or it could not have hit a breakpoint.
-    unsafe { thread.step().insn.set(insn) };
-    // INVARIANT: The copy was just made.
-    Prepared(thread)
+    unsafe { kit.step.insn.set(insn) };
+    // INVARIANT: The copy was just made, and the thread is not stepping.
+    Ok(Prepared {
+        thread,
+        kit,
+        ixol: insn.ixol(),
+    })
 }
 
 impl Prepared<'_> {
@@ -115,28 +119,44 @@ impl Prepared<'_> {
     ///
     /// `ENOMEM` and what [`crate::xol::AreaMember::enter`] says; the thread then stays where it is.
     #[inline]
-    pub(crate) fn begin(self, mm: &MmWithUser, regs: &Regs, vaddr: usize) -> Result {
-        let thread = self.0;
-        let step = thread.step();
-        // SAFETY: By the type's invariants.
-        let insn = unsafe { step.insn.get() };
-        let hints = thread.memo().map(|memo| &memo.slots);
-        let slot = thread.slots().enter(hints, mm, vaddr, &insn.ixol())?;
+    pub(crate) fn begin(self, regs: &Regs, vaddr: usize) -> Result {
+        let Self { thread, kit, ixol } = self;
+        let slot = kit.slots.enter(&kit.hints, vaddr, &ixol)?;
         thread.set_step(vaddr, slot);
+        // SAFETY: By the type's invariants.
+        let insn = unsafe { kit.step.insn.get() };
         if let Err(error) = insn.before_step(regs) {
-            thread.slots().leave();
+            kit.slots.leave();
             return Err(error);
         }
         // INVARIANT: The copy is in place.
-        step.phase.set(Phase::Running);
+        kit.step.phase.set(Phase::Running);
         Ok(())
     }
 }
 
-/// Brings a thread back from its slot, and lets waiting signals through.
+/// The kit of the current thread, if it is in a slot, or on its way from it.
+#[inline]
+pub(crate) fn active(thread: &Thread) -> Option<&Kit> {
+    thread.kit().filter(|kit| kit.step.is_active())
+}
+
+/// Hears of a single-step trap of the current thread; false if it is not ours. Interrupts may be off.
+pub(crate) fn complete(thread: &Thread) -> bool {
+    let Some(Kit { step, .. }) = active(thread) else {
+        return false;
+    };
+    step.phase.set(Phase::Completed);
+    true
+}
+
+/// Brings the current thread back from its slot, and lets waiting signals through. May sleep.
 #[inline(never)]
 pub(crate) fn finish(thread: &Thread, regs: &Regs) {
-    let step = thread.step();
+    let Some(kit) = thread.kit() else {
+        return;
+    };
+    let step = &kit.step;
     let phase = step.phase.replace(Phase::Idle);
     // SAFETY: The step was active, so by the type's invariants the copy is one.
     let insn = unsafe { step.insn.get() };
@@ -153,9 +173,13 @@ pub(crate) fn finish(thread: &Thread, regs: &Regs) {
             signal = Some(Signal::Trap);
         }
     }
-    thread.slots().leave();
+    kit.slots.leave();
     if step.signal_denied.take() {
         Errand::Signals.set();
+    }
+    if kit.is_for_a_step() {
+        // SAFETY: The kit is not used from here on, and no caller has it.
+        unsafe { thread.give_back_kit() };
     }
     if let Some(signal) = signal {
         signal.force();
@@ -168,10 +192,9 @@ pub(crate) fn finish(thread: &Thread, regs: &Regs) {
 /// is given up, and the signal is delivered at the original instruction: a core dump and a handler
 /// of `SIGSEGV` have to see that.
 pub(crate) fn defer_signals(current: &CurrentTask, thread: &Thread) -> bool {
-    let step = thread.step();
-    if !step.is_active() {
+    let Some(Kit { step, .. }) = active(thread) else {
         return false;
-    }
+    };
     // SAFETY: The current task is valid.
     if unsafe { bindings::task_sigpending(current.as_ptr()) } {
         step.signal_denied.set(true);

@@ -7,8 +7,14 @@
 //! the instruction being handled. It is made at the thread's first hit, or by a fork with pending
 //! returns, and freed at exec and exit. Everything in it is the owner's, except that the lease timer
 //! walks the pending returns (`returns.rs`).
+//!
+//! C's structure is all of it, so that a thread that was hit once costs no more than with C. What
+//! else one may need is its [`Kit`], which hangs on the field that C has for the probe being stepped.
 
-use core::ptr;
+use core::{
+    mem,
+    ptr, //
+};
 
 use kernel::{
     alloc::AllocError,
@@ -29,32 +35,26 @@ use kernel::{
 
 use crate::{
     arch::Insn,
+    kit::Kit,
     lease_timer,
-    memo::{
-        self,
-        Memo, //
-    },
     returns::Stack,
-    stats::Event,
-    step::Step,
-    xol::AreaMember, //
+    stats::Event, //
 };
 
 /// A thread that has hit a probe.
-#[repr(C)]
-pub(crate) struct Thread {
-    utask: Opaque<bindings::uprobe_task>,
-    step: Step,
-    slots: AreaMember,
-    memo: memo::Place,
-}
+///
+/// # Invariants
+///
+/// `active_uprobe` is null, or comes from a box with the thread's kit.
+#[repr(transparent)]
+pub(crate) struct Thread(Opaque<bindings::uprobe_task>);
 
 impl Thread {
     /// What the current task carries, if it has hit a probe before.
     #[inline]
     pub(crate) fn current(task: &CurrentTask) -> Option<&Thread> {
-        // SAFETY: The current task's own `utask` is null or the first field of a `Thread`, which
-        // lives until the task's exec or exit.
+        // SAFETY: The current task's own `utask` is null or a `Thread`, which lives until the task's
+        // exec or exit.
         unsafe { (*task.as_ptr()).utask.cast::<Thread>().as_ref() }
     }
 
@@ -66,12 +66,12 @@ impl Thread {
     /// its exec or exit during `'a`.
     #[cold]
     unsafe fn attach<'a>(task: *mut bindings::task_struct) -> Result<&'a Thread, AllocError> {
-        let thread =
-            KBox::new(Self::new(), GFP_KERNEL).inspect_err(|_| Event::AllocFailed.note())?;
+        let thread = KBox::new(Self(Opaque::zeroed()), GFP_KERNEL)
+            .inspect_err(|_| Event::AllocFailed.note())?;
         let thread = KBox::into_raw(thread);
         // SAFETY: The box is new, and does not move any more.
         unsafe {
-            let utask = (*thread).utask.get();
+            let utask = (*thread).utask();
             let timer = &raw mut (*utask).ri_timer;
             bindings::timer_setup(timer, Some(lease_timer::on_timer), 0);
             SeqCount::init(
@@ -81,15 +81,6 @@ impl Thread {
             );
             (*task).utask = utask;
             Ok(&*thread)
-        }
-    }
-
-    fn new() -> Self {
-        Self {
-            utask: Opaque::zeroed(),
-            step: Step::new(),
-            slots: AreaMember::new(),
-            memo: memo::Place::new(),
         }
     }
 
@@ -111,15 +102,16 @@ impl Thread {
         // SAFETY: The pointer came from a box, in `attach()`.
         let thread = unsafe { KBox::from_raw(thread.cast::<Thread>()) };
         // SAFETY: The timer was set up in `attach()`.
-        unsafe { bindings::timer_delete_sync(&raw mut (*thread.utask.get()).ri_timer) };
+        unsafe { bindings::timer_delete_sync(&raw mut (*thread.utask()).ri_timer) };
         thread.returns().clear();
-        thread.slots.leave();
+        // SAFETY: Nobody else has the thread any more.
+        unsafe { thread.give_back_kit() };
     }
 
     /// As C names it.
     #[inline]
     fn utask(&self) -> *mut bindings::uprobe_task {
-        self.utask.get()
+        self.0.get()
     }
 
     /// Its pending returns.
@@ -129,21 +121,65 @@ impl Thread {
         unsafe { Stack::from_raw(self.utask()) }
     }
 
-    /// The instruction that it executes out of line.
+    /// What it needs to step, and remembers, if it has anything of the kind.
     #[inline]
-    pub(crate) fn step(&self) -> &Step {
-        &self.step
+    pub(crate) fn kit(&self) -> Option<&Kit> {
+        // SAFETY: By the type's invariants; who gives the kit back makes sure that nobody has it.
+        unsafe { (*self.utask()).active_uprobe.cast::<Kit>().as_ref() }
     }
 
+    /// The same for a thread that is going to step. May sleep.
     #[inline]
-    pub(crate) fn slots(&self) -> &AreaMember {
-        &self.slots
+    pub(crate) fn kit_for_a_step(&self) -> Result<&Kit, AllocError> {
+        match self.kit() {
+            Some(kit) => Ok(kit),
+            None => self.borrow_kit(),
+        }
     }
 
-    /// What it remembers of the places that it has been hit at, if anything.
+    #[cold]
+    fn borrow_kit(&self) -> Result<&Kit, AllocError> {
+        Ok(self.take_kit(Kit::for_a_step()?))
+    }
+
+    /// The same for one that is hit, and not for the first time. Does not sleep.
     #[inline]
-    pub(crate) fn memo(&self) -> Option<&Memo> {
-        self.memo.get()
+    fn kit_to_keep(&self) -> Option<&Kit> {
+        match self.kit() {
+            Some(kit) => Some(kit),
+            None => self.begin_to_remember(),
+        }
+    }
+
+    #[cold]
+    fn begin_to_remember(&self) -> Option<&Kit> {
+        Some(self.take_kit(Kit::to_keep().ok()?))
+    }
+
+    /// Takes a kit; the thread must have none.
+    fn take_kit(&self, kit: KBox<Kit>) -> &Kit {
+        let kit = KBox::into_raw(kit);
+        // INVARIANT: The pointer comes from a box.
+        //
+        // SAFETY: The field is the owner's.
+        unsafe { (*self.utask()).active_uprobe = kit.cast() };
+        // SAFETY: As in `kit()`.
+        unsafe { &*kit }
+    }
+
+    /// Gives the kit back, if there is one. May sleep.
+    ///
+    /// # Safety
+    ///
+    /// Nothing that [`Self::kit`] has returned may be in use.
+    pub(crate) unsafe fn give_back_kit(&self) {
+        // SAFETY: The field is the owner's.
+        let place = unsafe { &mut (*self.utask()).active_uprobe };
+        let kit = mem::replace(place, ptr::null_mut()).cast::<Kit>();
+        if !kit.is_null() {
+            // SAFETY: By the type's invariants, and because nobody uses it.
+            drop(unsafe { KBox::from_raw(kit) });
+        }
     }
 
     /// The address of the instruction being stepped.
@@ -192,11 +228,10 @@ impl<'t> MaybeThread<'t> {
         Self { task, thread }
     }
 
-    /// What it remembers of the places that it has been hit at. To be asked once in a hit, because
-    /// it is counted.
+    /// What it remembers, which is something from the second hit on.
     #[inline]
-    pub(crate) fn memo(&self) -> Option<&'t Memo> {
-        self.thread.and_then(|thread| thread.memo.wanted())
+    pub(crate) fn kit(&self) -> Option<&'t Kit> {
+        self.thread.and_then(Thread::kit_to_keep)
     }
 
     /// What the task carries, made if there is nothing. May sleep.

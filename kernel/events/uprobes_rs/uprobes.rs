@@ -9,9 +9,9 @@
 //! ```text
 //!  entry                                    what C calls
 //!  hit  uretprobe  step  attach  hooks      what happens: traps, returns, steps, registrations
-//!  lookup  breakpoint  refctr  xol  task    what it is done with
-//!  lease_timer  returns  insn  book  memo   pending returns; an instruction, in its file or a slot;
-//!                                           what a thread remembers
+//!  lookup  breakpoint  refctr  xol          what it is done with
+//!  task  kit                                what a thread carries, and remembers
+//!  lease_timer  returns  insn  book  cache  pending returns; an instruction, in its file or a slot
 //!  probe  life  consumer  tree  pending     what is probed, and what keeps it alive
 //!  lease  slots                             who owns what: state machines on atomics
 //!  arch  mm  links  pages                   the architecture, address spaces, C's tree and pages of
@@ -41,13 +41,13 @@ pub mod entry;
 mod hit;
 mod hooks;
 mod insn;
+mod kit;
 mod lease;
 mod lease_timer;
 mod life;
 mod links;
 pub mod list;
 mod lookup;
-mod memo;
 mod mm;
 mod pages;
 mod pending;

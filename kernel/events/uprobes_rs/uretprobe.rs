@@ -10,7 +10,6 @@
 
 use kernel::{
     bindings,
-    mm::MmWithUser,
     prelude::*,
     sync::{
         rcu_tasks_trace,
@@ -49,14 +48,9 @@ use crate::{
 ///
 /// If it cannot be done the function returns where it would have, and nobody hears of it.
 #[inline(always)]
-pub(crate) fn hijack(
-    thread: &Thread,
-    mm: &MmWithUser,
-    probe: &Probe,
-    regs: &Regs,
-    draft: Draft<'_>,
-) {
-    let Ok(area) = xol::area_or_create(mm) else {
+pub(crate) fn hijack(thread: &Thread, probe: &Probe, regs: &Regs, draft: Draft<'_>) {
+    let current = kernel::current!();
+    let Some(Ok(area)) = current.mm().map(xol::area_or_create) else {
         Event::AllocFailed.note();
         return;
     };

@@ -251,34 +251,22 @@ impl AreaMember {
     ///
     /// `ENOMEM`, `EINTR`, and what mapping a page says.
     #[inline]
-    pub(crate) fn enter(
-        &self,
-        hints: Option<&Hints>,
-        mm: &MmWithUser,
-        vaddr: usize,
-        ixol: &Ixol,
-    ) -> Result<usize> {
-        if let (Some(member), Some(hints)) = (self.0.get(), hints) {
+    pub(crate) fn enter(&self, hints: &Hints, vaddr: usize, ixol: &Ixol) -> Result<usize> {
+        if let Some(member) = self.0.get() {
             let entered = hints.get(vaddr).and_then(|slot| member.enter(slot, ixol));
             if let Some(address) = entered {
                 return Ok(address);
             }
         }
-        self.enter_new(hints, mm, vaddr, ixol)
+        self.enter_new(hints, vaddr, ixol)
     }
 
     #[cold]
-    fn enter_new(
-        &self,
-        hints: Option<&Hints>,
-        mm: &MmWithUser,
-        vaddr: usize,
-        ixol: &Ixol,
-    ) -> Result<usize> {
+    fn enter_new(&self, hints: &Hints, vaddr: usize, ixol: &Ixol) -> Result<usize> {
+        let current = kernel::current!();
+        let mm = current.mm().ok_or(ESRCH)?;
         let (slot, address) = self.membership(mm)?.enter_any(mm, ixol)?;
-        if let Some(hints) = hints {
-            hints.set(vaddr, slot);
-        }
+        hints.set(vaddr, slot);
         Ok(address)
     }
 

@@ -23,6 +23,20 @@ pub(super) unsafe fn may_optimize(_auprobe: *mut bindings::arch_uprobe) -> bool 
     false
 }
 
+/// Copies what a step looks at.
+///
+/// # Safety
+///
+/// Both must be valid; the source must have been analysed, and the copy not be in use.
+#[inline]
+pub(super) unsafe fn copy_for_step(
+    from: *const bindings::arch_uprobe,
+    to: *mut bindings::arch_uprobe,
+) {
+    // SAFETY: By the function's contract.
+    unsafe { to.write(from.read()) }
+}
+
 /// May C emulate the instruction for one thread and not for another? It only looks at the instruction.
 pub(super) fn depends_on_thread(_insn: &[u8]) -> bool {
     false

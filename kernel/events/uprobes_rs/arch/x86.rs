@@ -55,6 +55,29 @@ pub(super) unsafe fn may_optimize(auprobe: *mut bindings::arch_uprobe) -> bool {
     flags & (CAN_OPTIMIZE | OPTIMIZE_FAIL) == CAN_OPTIMIZE
 }
 
+/// What [`copy_for_step`] knows: bytes, operations, what they need, flags.
+const _: () = assert!(
+    size_of::<bindings::arch_uprobe>() == bindings::MAX_UINSN_BYTES as usize + 3 * size_of::<u64>()
+);
+
+/// Copies what a step looks at: all but the flags, which other CPUs may be changing.
+///
+/// # Safety
+///
+/// Both must be valid; the source must have been analysed, and the copy not be in use.
+#[inline]
+pub(super) unsafe fn copy_for_step(
+    from: *const bindings::arch_uprobe,
+    to: *mut bindings::arch_uprobe,
+) {
+    // SAFETY: By the function's contract; what has been analysed does not change.
+    unsafe {
+        (*to).__bindgen_anon_1 = (*from).__bindgen_anon_1;
+        (*to).ops = (*from).ops;
+        (*to).__bindgen_anon_2 = (*from).__bindgen_anon_2;
+    }
+}
+
 /// May C emulate the instruction for one thread and not for another? So it is with what it writes to
 /// the stack for, which may not be there: `push` of a register, and `call`. To step such an instruction
 /// is then not another way to execute it, but a way to have its fault.
