@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 
 #include "kselftest_harness.h"
+#include "first_hit.h"
 #include "uprobe_test.h"
 
 #define STORM_CALLS	10000

@@ -61,3 +61,37 @@ TEST(call_without_a_stack)
 	EXPECT_FALSE(fault.stepping);
 	EXPECT_EQ(2, hits(probe));
 }
+
+static long faults_of_a_call(long unused)
+{
+	int before = fault.count;
+
+	call_on((void *)64);
+	return fault.count - before;
+}
+
+/* If there is no memory to step it either, it is tried again, and never left out. */
+TEST_TIMEOUT(call_without_a_stack_or_memory, 120)
+{
+	struct first_hit hit = { .call = faults_of_a_call, .result = 1 };
+	int failures = 0;
+
+	if (!fail_is_possible())
+		SKIP(return, FAIL_NEEDS);
+	share_the_report();
+	run_on_cpu0();
+	hit.probe = probe_cpu0(call_on_at, PROBE_ENTRY);
+	ASSERT_GE(hit.probe, 0);
+	catch_fault(SIGSEGV, give_good_stack);
+	for (failing.nth = 1; ; failing.nth++) {
+		ASSERT_EQ(0, run_in_child(hit_twice, &hit));
+		EXPECT_TRUE(report->right);
+		/* Before the fault, and after it. */
+		EXPECT_LE(2, report->first);
+		EXPECT_EQ(2, report->second);
+		if (!report->failed)
+			break;
+		failures++;
+	}
+	EXPECT_LT(1, failures);
+}
