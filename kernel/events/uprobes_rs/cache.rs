@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A thread's memory of where it has found probes lately.
+//! A thread's memory of where it has found probes lately, and of where the architecture has put code
+//! that calls the kernel in place of a breakpoint.
 //!
 //! A thread mostly hits the same few addresses. What it finds at one stays true while two things
 //! stand still: the mappings of its address space, and the probes. For the first there is the
@@ -90,6 +91,8 @@ pub(crate) struct Cache<T> {
     /// The time before which no entry was made.
     since: Cell<usize>,
     entries: [Entry<T>; PLACES],
+    /// An address in code that the architecture has put into the address space, or 0.
+    trampoline: Cell<usize>,
 }
 
 impl<T: Copy> Cache<T> {
@@ -99,6 +102,7 @@ impl<T: Copy> Cache<T> {
             mappings: Cell::new(0),
             since: Cell::new(0),
             entries: [const { Entry::empty() }; PLACES],
+            trampoline: Cell::new(0),
         }
     }
 
@@ -128,21 +132,37 @@ impl<T: Copy> Cache<T> {
 
     /// Remembers what a search that began at `then` has found.
     pub(crate) fn remember(&self, vaddr: usize, then: &Moment, found: T) {
-        if !self.is_of(then) {
-            self.forget();
-            self.removals.set(then.removals);
-            self.mappings.set(then.mappings);
-            self.since.set(then.time);
-        }
+        self.begin(then);
         let entry = self.entry(vaddr);
         entry.vaddr.set(vaddr);
         entry.found.set(Some(found));
     }
 
-    fn forget(&self) {
+    /// Would a look at the mappings find `ip` in the architecture's code at this moment?
+    #[inline]
+    pub(crate) fn recall_trampoline(&self, ip: usize, now: &Moment) -> bool {
+        ip != 0 && self.trampoline.get() == ip && self.is_of(now)
+    }
+
+    /// Remembers that a look at the mappings that began at `then` has found `ip` in the
+    /// architecture's code.
+    pub(crate) fn remember_trampoline(&self, ip: usize, then: &Moment) {
+        self.begin(then);
+        self.trampoline.set(ip);
+    }
+
+    /// Forgets what is not of this moment.
+    fn begin(&self, now: &Moment) {
+        if self.is_of(now) {
+            return;
+        }
         for entry in &self.entries {
             entry.found.set(None);
         }
+        self.trampoline.set(0);
+        self.removals.set(now.removals);
+        self.mappings.set(now.mappings);
+        self.since.set(now.time);
     }
 }
 
@@ -223,5 +243,43 @@ mod tests {
         assert_eq!(cache.recall(0x401000, &too_old), None);
         cache.remember(0x402010, &too_old, 2);
         assert_eq!(cache.recall(0x401000, &too_old), None);
+    }
+
+    #[test]
+    fn a_trampoline_is_recalled_as_long_as_nothing_changes() {
+        let cache = cache_with(0x401000);
+        assert!(!cache.recall_trampoline(0x7fff_2000, &THEN));
+        assert!(!cache.recall_trampoline(0, &THEN));
+        cache.remember_trampoline(0x7fff_2000, &THEN);
+        assert!(cache.recall_trampoline(0x7fff_2000, &THEN));
+        assert!(!cache.recall_trampoline(0x7fff_2001, &THEN));
+        assert_eq!(cache.recall(0x401000, &THEN), Some(1));
+        let now = Moment {
+            mappings: THEN.mappings + 2,
+            ..THEN
+        };
+        assert!(!cache.recall_trampoline(0x7fff_2000, &now));
+    }
+
+    #[test]
+    fn a_trampoline_does_not_outlive_what_is_remembered_after_it() {
+        let cache = cache_with(0x401000);
+        cache.remember_trampoline(0x7fff_2000, &THEN);
+        let now = Moment {
+            mappings: THEN.mappings + 2,
+            ..THEN
+        };
+        cache.remember(0x401000, &now, 2);
+        assert!(!cache.recall_trampoline(0x7fff_2000, &now));
+    }
+
+    #[test]
+    fn an_empty_cache_recalls_no_trampoline() {
+        let never = Moment {
+            mappings: 0,
+            removals: 0,
+            time: 0,
+        };
+        assert!(!Cache::<u32>::new().recall_trampoline(0x7fff_2000, &never));
     }
 }

@@ -25,6 +25,7 @@ use crate::{
     hit,
     hooks,
     life::ProbeRef,
+    lookup,
     probe::Probe,
     refctr,
     step,
@@ -367,6 +368,26 @@ pub unsafe extern "C" fn handle_syscall_uprobe(regs: *mut bindings::pt_regs, bp_
         unsafe { Regs::from_raw(regs) },
         bp_vaddr,
     );
+}
+
+/// Leads to [`lookup::is_in_trampoline`].
+///
+/// # Safety
+///
+/// `check` must say whether an address of the current process is in code of the architecture; it
+/// is called in the context of the caller, which must be able to sleep.
+#[export]
+pub unsafe extern "C" fn uprobe_check_trampoline(
+    ip: c_ulong,
+    check: Option<unsafe extern "C" fn(ip: c_ulong) -> bool>,
+) -> bool {
+    let current = kernel::current!();
+    let (Some(mm), Some(check)) = (current.mm(), check) else {
+        return false;
+    };
+    let kit = Thread::current(current).and_then(Thread::kit);
+    // SAFETY: By the function's contract.
+    lookup::is_in_trampoline(kit, mm, ip, |ip| unsafe { check(ip) })
 }
 
 /// Where hijacked returns of the current process go; all ones if there are none. Any context.

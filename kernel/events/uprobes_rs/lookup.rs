@@ -84,6 +84,28 @@ pub(crate) fn find<'g>(
     find_anew(kit, mm, vaddr, now, guard)
 }
 
+/// Is `ip` in code that the architecture has put into the current address space? `look` asks the
+/// mappings; it may sleep.
+pub(crate) fn is_in_trampoline(
+    kit: Option<&Kit>,
+    mm: &MmWithUser,
+    ip: usize,
+    look: impl FnOnce(usize) -> bool,
+) -> bool {
+    let guard = rcu_tasks_trace::read_lock();
+    let (Some(kit), Some(now)) = (kit, moment(mm, &guard)) else {
+        return look(ip);
+    };
+    if kit.probes.recall_trampoline(ip, &now) {
+        return true;
+    }
+    let found = look(ip);
+    if found && !has_changed(mm, &now) {
+        kit.probes.remember_trampoline(ip, &now);
+    }
+    found
+}
+
 /// The state that a search depends on, unless the mappings are being changed just now.
 #[inline]
 fn moment(mm: &Mm, guard: &rcu_tasks_trace::Guard) -> Option<Moment> {

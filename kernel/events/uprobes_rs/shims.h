@@ -33,6 +33,7 @@
 #include <linux/timer.h>
 #include <linux/uaccess.h>
 #include <linux/uprobes.h>
+#include <linux/uprobes_rs.h>
 #include <trace/events/uprobes_rs.h>
 
 /* Keeps fork from copying an address space while a probe is placed or taken away. */

@@ -29,6 +29,9 @@ const THERE: usize = 0x401010;
 /// In the same place.
 const AGAIN: usize = 0x501000;
 
+/// In code that the architecture has mapped.
+const TRAMPOLINE: usize = 0x7fff_2000;
+
 const OLD: i64 = 0x1000;
 const NEW: i64 = 0x2000;
 
@@ -38,6 +41,7 @@ pub(crate) fn check() {
     explore("unregistration, other addresses", Some(3), other_addresses);
     explore("unregistration and registration", Some(3), registration);
     explore("mappings change", None, mappings_change);
+    explore("a trampoline goes", None, trampoline_goes);
 }
 
 /// An address space with one mapping, of a page that two addresses are in.
@@ -109,6 +113,33 @@ impl Thread {
             assert!(offset != OLD, "a probe is found where it is not mapped");
         }
         Some(offset)
+    }
+
+    /// Asks whether `TRAMPOLINE` is code of the architecture's, which is mapped as long as the file is
+    /// at `OLD`.
+    fn is_in_trampoline(&self) -> bool {
+        let guard = rcu_tasks_trace::read_lock();
+        let Some(start) = self.mm.seq().try_begin() else {
+            return false;
+        };
+        let now = Moment {
+            mappings: start.value(),
+            removals: tree::removals(&guard),
+            time: 1,
+        };
+        let is_recalled = self.cache.recall_trampoline(TRAMPOLINE, &now);
+        assert!(
+            !(is_recalled && now.mappings == 2),
+            "a trampoline outlives its mapping"
+        );
+        if is_recalled {
+            return true;
+        }
+        let is_mapped = i64::from(self.mm.0.offset.load(Relaxed)) == OLD;
+        if is_mapped && !self.mm.seq().retry(start) {
+            self.cache.remember_trampoline(TRAMPOLINE, &now);
+        }
+        is_mapped
     }
 
     fn recall<'g>(&self, vaddr: usize, now: &Moment, _guard: &'g Guard) -> Option<&'g Probe> {
@@ -212,6 +243,23 @@ fn mappings_change() {
     thread.hit(HERE);
     remapping.join().unwrap();
     assert_eq!(thread.hit(HERE), Some(NEW), "a probe is missed for ever");
+    unregister(old);
+    unregister(new);
+}
+
+/// A trampoline is mapped no more, and what the thread remembers beside it is brought up to date.
+fn trampoline_goes() {
+    begin();
+    let [old, new] = [OLD, NEW].map(register);
+    let mm = Shared::new();
+    let thread = Thread::new(&mm);
+    assert!(thread.is_in_trampoline(), "a trampoline is missed");
+    let unmapping = spawn(move || mm.remap(NEW));
+    thread.is_in_trampoline();
+    thread.hit(HERE);
+    unmapping.join().unwrap();
+    thread.hit(HERE);
+    assert!(!thread.is_in_trampoline());
     unregister(old);
     unregister(new);
 }

@@ -3,8 +3,13 @@
  * Probes that the architecture makes a call of, into a page of its own: what
  * becomes of them without memory, and what a traced program can do to that page.
  */
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "kselftest_harness.h"
 #include "first_hit.h"
@@ -117,6 +122,80 @@ TEST_F(optimised, pretend_to_be_called)
 {
 	EXPECT_EQ(0, signal_of(pretend_to_be_called));
 	EXPECT_EQ(2, hits(self->probe));
+}
+
+/* Enough calls for a thread to remember where they come from. */
+#define CALLS	10
+
+static void make_many_calls(void)
+{
+	make_calls();
+	for (int i = 1; i < CALLS; i++)
+		if (optimised(i) != i)
+			_exit(101);
+}
+
+/* The same code, in a page of the program's own, is not the architecture's. */
+static void copy_then_call(void *unused)
+{
+	static char copy[PAGE];
+	void *page;
+
+	make_many_calls();
+	memcpy(copy, (void *)target.start, PAGE);
+	munmap((void *)target.start, PAGE);
+	page = mmap((void *)target.start, PAGE, PROT_READ | PROT_WRITE | PROT_EXEC,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+	if (page == MAP_FAILED)
+		_exit(102);
+	memcpy(page, copy, PAGE);
+	for (int i = 1; i <= CALLS; i++)
+		if (optimised(i) != i)
+			_exit(103);
+}
+
+TEST_F(optimised, copy_then_call)
+{
+	EXPECT_EQ(0, signal_of(copy_then_call));
+	EXPECT_EQ(CALLS, hits(self->probe));
+}
+
+static void *unmap_in_another_thread(void *unused)
+{
+	munmap((void *)target.start, PAGE);
+	return NULL;
+}
+
+static void unmap_elsewhere_then_call(void *unused)
+{
+	pthread_t thread;
+
+	make_many_calls();
+	if (pthread_create(&thread, NULL, unmap_in_another_thread, NULL) ||
+	    pthread_join(thread, NULL))
+		_exit(102);
+	optimised(1);
+	_exit(103);
+}
+
+TEST_F(optimised, unmap_elsewhere_then_call)
+{
+	EXPECT_EQ(SIGSEGV, signal_of(unmap_elsewhere_then_call));
+	EXPECT_EQ(CALLS, hits(self->probe));
+}
+
+/* Who has come from the architecture's code many times may still not ask from elsewhere. */
+static void ask_from_elsewhere(void *unused)
+{
+	make_many_calls();
+	if (syscall(ARCH_NR_UPROBE) != -1 || errno != EPROTO)
+		_exit(102);
+}
+
+TEST_F(optimised, ask_from_elsewhere)
+{
+	EXPECT_EQ(0, signal_of(ask_from_elsewhere));
+	EXPECT_EQ(CALLS, hits(self->probe));
 }
 
 static void call_without_a_stack(void *unused)
