@@ -101,7 +101,10 @@ impl Symbols {
             .arg(format!("@{}", list.display()))
             .read()?;
         let stacks = found.split_terminator("\n\n");
-        Ok(stacks.map(|stack| place(stack, &project.tree)).collect())
+        // Some headers are made where the kernel is built.
+        let built = self.vmlinux.parent().unwrap_or(&project.tree);
+        let folders = [&*project.tree, built];
+        Ok(stacks.map(|stack| place(stack, folders)).collect())
     }
 }
 
@@ -118,16 +121,18 @@ pub(super) struct Place {
 
 /// What an instruction belongs to, of the functions that it was inlined into, the
 /// innermost first: two lines for each. Those of headers and of libraries, which
-/// are everywhere, say less than what they are called by.
-fn place(stack: &str, tree: &Path) -> Place {
+/// are everywhere, say less than what they are called by. Files are named from whichever of
+/// `folders` they are in.
+fn place(stack: &str, folders: [&Path; 2]) -> Place {
     let lines: Vec<&str> = stack.lines().collect();
     let frames = lines.chunks_exact(2).map(|frame| {
         let mut place = frame[1].split(':');
         let path = Path::new(place.next().unwrap_or_default());
         Place {
             function: frame[0].to_owned(),
-            file: path
-                .strip_prefix(tree)
+            file: folders
+                .into_iter()
+                .find_map(|folder| path.strip_prefix(folder).ok())
                 .unwrap_or(path)
                 .display()
                 .to_string(),
@@ -173,13 +178,14 @@ mod tests {
     fn an_instruction_belongs_to_the_innermost_function_that_is_no_library() {
         let stack = "set_bit\n/tree/include/asm/bitops.h:1:2\nmap\n/dl/core/option.rs:3:4\n\
                      take\n/tree/kernel/a.c:5:6\nuse\n/tree/kernel/b.c:7:8\n";
-        let place = |stack| place(stack, Path::new("/tree"));
+        let place = |stack| place(stack, ["/tree", "/build"].map(Path::new));
         let found = place(stack);
         assert_eq!(
             (&*found.function, &*found.file, &*found.line),
             ("take", "kernel/a.c", "5")
         );
         assert_eq!(place("f\n/tree/include/f.h:1:2\n").file, "include/f.h");
+        assert_eq!(place("g\n/build/./include/g.h:1:2\n").file, "include/g.h");
         assert_eq!(place("").function, "");
     }
 
