@@ -71,7 +71,7 @@ static long faults_of_a_call(long unused)
 }
 
 /* If there is no memory to step it either, it is tried again, and never left out. */
-TEST_TIMEOUT(call_without_a_stack_or_memory, 120)
+TEST(call_without_a_stack_or_memory)
 {
 	struct first_hit hit = { .call = faults_of_a_call, .result = 1 };
 	int failures = 0;
