@@ -26,6 +26,7 @@ void f_lea(void);
 void f_lea_b(void);
 void f_ret(void);
 void f_endbr64(void);
+void f_load(void);
 void f_nop10(void);
 void f_imul(void);
 void f_imul_b(void);
@@ -37,6 +38,7 @@ void f_imul_b(void);
 	{ "lea", f_lea },					\
 	{ "ret", f_ret },					\
 	{ "endbr64", f_endbr64 },				\
+	{ "load", f_load },					\
 	{ "nop10", f_nop10 },					\
 	{ "lea+lea", f_lea, f_lea_b },				\
 	{ "imul", f_imul },					\

@@ -2,8 +2,8 @@
 /*
  * Functions named after their first instruction, which is probed. The kernel
  * emulates nop and push, and replaces the 10-byte nop by a call when it was hit
- * once. It steps ret and imul; lea and endbr64 are stepped by the C
- * implementation, and emulated by the Rust one.
+ * once. It steps ret and imul; lea, endbr64 and load (a mov from memory) are
+ * stepped by the C implementation, and emulated by the Rust one.
  */
 	.text
 
@@ -43,6 +43,11 @@ function f_endbr64
 	endbr64
 	ret
 	.size f_endbr64, . - f_endbr64
+
+function f_load
+	mov (%rsp), %rax
+	ret
+	.size f_load, . - f_load
 
 function f_nop10
 	.byte 0x66, 0x2e, 0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0
