@@ -208,8 +208,9 @@ fn next_watcher<'g>(
 /// Runs the rest of the consumers, and has the current function return through the trampoline. May
 /// sleep.
 ///
-/// Out of line, so that hits without returns do not keep registers for it.
-#[inline(never)]
+/// Out of line where registers are few, so that hits without returns do not keep any for it.
+#[cfg_attr(CONFIG_X86_64, inline(never))]
+#[cfg_attr(not(CONFIG_X86_64), inline(always))]
 fn watch_return(
     thread: &Thread,
     probe: &Probe,
