@@ -24,7 +24,8 @@ use crate::returns::Return;
 
 pub(crate) use own::{
     Emulation,
-    Word, //
+    Word,
+    FEW_REGISTERS, //
 };
 
 /// Bytes of an instruction as it is executed out of line.

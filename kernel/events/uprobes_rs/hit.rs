@@ -14,7 +14,10 @@ use kernel::{
 };
 
 use crate::{
-    arch::Regs,
+    arch::{
+        self,
+        Regs, //
+    },
     attach,
     consumer::{
         Consumer,
@@ -178,7 +181,11 @@ fn run_consumers(
     let mut verdicts = Verdicts::NONE;
     thread.set_handled(Some(probe.insn()));
     if let Some(watcher) = next_watcher(&mut consumers, regs, &mut verdicts) {
-        watch_return(thread, &probe, regs, watcher, consumers);
+        if arch::FEW_REGISTERS {
+            watch_return_apart(thread, &probe, regs, watcher, consumers);
+        } else {
+            watch_return(thread, &probe, regs, watcher, consumers);
+        }
         return;
     }
     thread.set_handled(None);
@@ -205,12 +212,21 @@ fn next_watcher<'g>(
     None
 }
 
+/// [`watch_return`] out of line, so that hits without returns do not keep registers for it.
+#[inline(never)]
+fn watch_return_apart(
+    thread: &Thread,
+    probe: &Probe,
+    regs: &Regs,
+    first: Watcher<'_>,
+    rest: Iter<'_>,
+) {
+    watch_return(thread, probe, regs, first, rest);
+}
+
 /// Runs the rest of the consumers, and has the current function return through the trampoline. May
 /// sleep.
-///
-/// Out of line where registers are few, so that hits without returns do not keep any for it.
-#[cfg_attr(CONFIG_X86_64, inline(never))]
-#[cfg_attr(not(CONFIG_X86_64), inline(always))]
+#[inline(always)]
 fn watch_return(
     thread: &Thread,
     probe: &Probe,
@@ -224,8 +240,9 @@ fn watch_return(
         if consumer.is_session() {
             draft = draft.and_then(|draft| draft.with_cookie(consumer.id(), cookie));
         }
-        // The first has kept the breakpoint.
-        watcher = next_watcher(&mut rest, regs, &mut Verdicts::NONE);
+        // The first has kept the breakpoint, whatever the others say.
+        let mut verdicts = Verdicts::NONE;
+        watcher = next_watcher(&mut rest, regs, &mut verdicts);
     }
     // Before the return address is changed: perf looks for one at the top of the stack while an
     // instruction is being handled.

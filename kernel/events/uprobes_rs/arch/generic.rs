@@ -6,6 +6,9 @@ use kernel::bindings;
 
 use crate::arch::Regs;
 
+/// Are there too few registers that keep their values in a call for what a hit may need?
+pub(crate) const FEW_REGISTERS: bool = false;
+
 /// Where the breakpoint is whose trap left these registers.
 #[inline]
 pub(super) fn breakpoint(regs: &Regs) -> usize {

@@ -36,6 +36,9 @@ use crate::arch::Regs;
 const CAN_OPTIMIZE: usize = 1 << bindings::ARCH_UPROBE_FLAG_CAN_OPTIMIZE;
 const OPTIMIZE_FAIL: usize = 1 << bindings::ARCH_UPROBE_FLAG_OPTIMIZE_FAIL;
 
+/// Six registers keep their values in a call.
+pub(crate) const FEW_REGISTERS: bool = true;
+
 /// Where the breakpoint is whose trap left these registers: before the next instruction.
 #[inline]
 pub(super) fn breakpoint(regs: &Regs) -> usize {
