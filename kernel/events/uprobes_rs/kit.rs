@@ -6,6 +6,10 @@
 //! It is several times as large as what C has for a thread. Many threads are hit once in their
 //! lives, and a process may have thousands of them; so a thread has a kit from its second hit on,
 //! and for its first as long as it takes to step.
+//!
+//! Relies on `task.rs` for who has it: its thread alone, until that gives it back. Promises that one to
+//! keep is had without sleeping, and that neither is missed: without one to keep a hit is looked up
+//! anew, and without one to step with the instruction is tried again. Has no `unsafe`.
 
 use core::ptr::NonNull;
 

@@ -124,7 +124,8 @@ impl Thread {
     /// What it needs to step, and remembers, if it has anything of the kind.
     #[inline]
     pub(crate) fn kit(&self) -> Option<&Kit> {
-        // SAFETY: By the type's invariants; who gives the kit back makes sure that nobody has it.
+        // SAFETY: By the type's invariants the pointer is null or that of a box, which is freed by
+        // `give_back_kit()` only, and that must not be called while the reference is in use.
         unsafe { (*self.utask()).active_uprobe.cast::<Kit>().as_ref() }
     }
 
