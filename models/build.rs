@@ -14,12 +14,12 @@ use std::{
 
 /// The kernel's files.
 const KERNEL: &[&str] = &[
+    "blocks",
     "book",
     "cache",
     "lease",
     "lease_timer",
     "life",
-    "pages",
     "pending",
     "returns",
     "slots",

@@ -15,6 +15,8 @@ use std::process::ExitCode;
 
 mod driver;
 
+#[path = "../../kernel/events/uprobes_rs/blocks.rs"]
+mod blocks;
 #[path = "../../kernel/events/uprobes_rs/book.rs"]
 mod book;
 #[path = "../../kernel/events/uprobes_rs/cache.rs"]
@@ -25,8 +27,6 @@ mod lease;
 mod lease_timer;
 #[path = "../../kernel/events/uprobes_rs/life.rs"]
 mod life;
-#[path = "../../kernel/events/uprobes_rs/pages.rs"]
-mod pages;
 #[path = "../../kernel/events/uprobes_rs/pending.rs"]
 mod pending;
 #[path = "../../kernel/events/uprobes_rs/returns.rs"]

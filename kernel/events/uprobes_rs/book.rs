@@ -4,8 +4,8 @@
 //! instruction gets that has none.
 //!
 //! ```text
-//!   one that was never filled ──► one of a new page ──► one that is taken from an instruction
-//!                        none left         no more pages, or no memory
+//!   one that was never filled ──► one of a new block ──► one that is taken from an instruction
+//!                        none left          no more blocks, or no memory
 //! ```
 //!
 //! All of this is done with the area's lock held. A thread that finds its instruction in a slot
@@ -38,36 +38,36 @@ use crate::{
 /// An area, as its book sees it.
 pub(crate) trait Slots {
     /// What slots are in.
-    type Page;
-    /// What a page is added to.
+    type Block;
+    /// What a block is added to.
     type Mm: ?Sized;
 
-    /// How many slots a page has.
-    const PER_PAGE: usize;
-    /// How many pages there may be.
-    const MAX_PAGES: usize;
+    /// How many slots a block has.
+    const PER_BLOCK: usize;
+    /// How many blocks there may be.
+    const MAX_BLOCKS: usize;
 
     /// The book, and with it the area's lock.
     fn book(&self) -> &Mutex<Book>;
 
-    /// Where a slot is and what it holds, if there is its page.
-    fn slot(&self, slot: SlotId) -> Option<(&Self::Page, &Record)>;
+    /// Where a slot is and what it holds, if there is its block.
+    fn slot(&self, slot: SlotId) -> Option<(&Self::Block, &Record)>;
 
     /// What the slots hold, from the first on.
     fn records(&self) -> impl Iterator<Item = &Record>;
 
     /// The address at which a slot is executed.
-    fn vaddr(page: &Self::Page, slot: SlotId) -> usize;
+    fn vaddr(block: &Self::Block, slot: SlotId) -> usize;
 
     /// Writes an instruction to a slot that holds nothing. The area's lock must be held.
-    fn write(page: &Self::Page, slot: SlotId, ixol: &Ixol);
+    fn write(block: &Self::Block, slot: SlotId, ixol: &Ixol);
 
-    /// Adds a page, behind those that there are. The area's lock must be held. May sleep.
+    /// Adds a block, behind those that there are. The area's lock must be held. May sleep.
     ///
     /// # Errors
     ///
     /// `EINTR` if the task is being killed, and others.
-    fn add_page(&self, mm: &Self::Mm, index: usize) -> Result;
+    fn add_block(&self, mm: &Self::Mm, index: usize) -> Result;
 
     /// Waits a moment for a thread to leave its slot.
     ///
@@ -79,8 +79,8 @@ pub(crate) trait Slots {
 
 /// What changes under an area's lock.
 pub(crate) struct Book {
-    /// How many pages there are.
-    pages: usize,
+    /// How many blocks there are.
+    blocks: usize,
     /// How many slots have ever been filled, the trampoline's included.
     filled: usize,
     /// Where the search for a slot to take back goes on.
@@ -89,10 +89,10 @@ pub(crate) struct Book {
 }
 
 impl Book {
-    /// The book of an area with one page and nothing in it but the trampoline, in slot 0.
+    /// The book of an area with one block and nothing in it but the trampoline, in slot 0.
     pub(crate) fn new() -> Self {
         Self {
-            pages: 1,
+            blocks: 1,
             filled: 1,
             hand: 1,
             steppers: KVVec::new(),
@@ -126,15 +126,15 @@ impl Book {
 
     /// Finds a slot for a new instruction.
     fn vacate<A: Slots>(&mut self, area: &A, mm: &A::Mm) -> Result<SlotId> {
-        if self.filled == self.pages * A::PER_PAGE && self.pages < A::MAX_PAGES {
-            match area.add_page(mm, self.pages) {
-                Ok(()) => self.pages += 1,
+        if self.filled == self.blocks * A::PER_BLOCK && self.blocks < A::MAX_BLOCKS {
+            match area.add_block(mm, self.blocks) {
+                Ok(()) => self.blocks += 1,
                 Err(EINTR) => return Err(EINTR),
-                // If there is no memory for another page, the slots there are have to do.
+                // If there is no memory for another block, the slots there are have to do.
                 Err(_) => {}
             }
         }
-        if self.filled < self.pages * A::PER_PAGE {
+        if self.filled < self.blocks * A::PER_BLOCK {
             self.filled += 1;
             return Ok(SlotId::new(self.filled - 1));
         }
@@ -179,10 +179,10 @@ impl<A: Slots> Membership<A> {
     /// Goes into `slot`, if it holds the instruction; returns its address.
     #[inline]
     pub(crate) fn enter(&self, slot: SlotId, ixol: &Ixol) -> Option<usize> {
-        let (page, record) = self.area.slot(slot)?;
+        let (block, record) = self.area.slot(slot)?;
         self.stepper
             .enter(slot, record, ixol)
-            .then(|| A::vaddr(page, slot))
+            .then(|| A::vaddr(block, slot))
     }
 
     /// Goes into a slot with the instruction, which may have to be filled; returns slot and
@@ -234,8 +234,8 @@ impl<A: Slots> Membership<A> {
             Some(slot) => slot,
             None => {
                 let slot = book.vacate(area, mm)?;
-                let (page, record) = area.slot(slot).ok_or(ENOMEM)?;
-                A::write(page, slot, ixol);
+                let (block, record) = area.slot(slot).ok_or(ENOMEM)?;
+                A::write(block, slot, ixol);
                 record.publish(ixol);
                 Event::SlotFilled.note();
                 slot

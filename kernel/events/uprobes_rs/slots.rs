@@ -39,7 +39,7 @@ use crate::arch::{
     Word, //
 };
 
-/// A slot of an area: counted from 1, through all pages. Slot 0 of the first page is the return
+/// A slot of an area: counted from 1, through all blocks. Slot 0 of the first block is the return
 /// trampoline, which nobody asks for by number.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct SlotId(u32);

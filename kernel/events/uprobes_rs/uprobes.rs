@@ -33,6 +33,7 @@ use kernel::prelude::*;
 
 mod arch;
 mod attach;
+mod blocks;
 mod book;
 mod breakpoint;
 mod cache;
@@ -49,7 +50,6 @@ mod links;
 pub mod list;
 mod lookup;
 mod mm;
-mod pages;
 mod pending;
 mod probe;
 mod refctr;

@@ -4,13 +4,14 @@
 //! the trampoline that hijacked returns run into.
 //!
 //! ```text
-//!   mm ──► Area ──► page 0: trampoline, slot 1, slot 2, …      mapped as "[uprobes]"
-//!            │      page 1: …                                  mapped elsewhere, likewise
+//!   mm ──► Area ──► block 0: trampoline, slot 1, slot 2, …     a page, mapped as "[uprobes]"
+//!            │      block 1: …                                 the same page or another, likewise
 //!            └────► Book: the threads that step here, the slots that are filled
 //! ```
 //!
-//! The first page is made with the area; others when slots run out, up to [`MAX_PAGES`]; after
-//! that, slots are taken from instructions that nobody is executing. Which slot an instruction gets
+//! A block is a page of slots or, where slots are small, a part of one, so that a process with few
+//! of them does not pay for the records of a thousand. The first is made with the area; others when
+//! slots run out, up to [`MAX_BLOCKS`]; after that, slots are taken from instructions that nobody is executing. Which slot an instruction gets
 //! is in `book.rs`, what a slot holds in `slots.rs`; here are memory and mappings. The area is
 //! shared by all tasks with the address space and lives as long as it: user space may unmap the
 //! pages, and then faults when it gets there, but does not take them away.
@@ -66,13 +67,13 @@ use crate::{
         Word,
         SLOT_BYTES, //
     },
+    blocks::Blocks,
     book::{
         Book,
         Membership,
         Slots, //
     },
     mm::MmapWrite,
-    pages::Pages,
     slots::{
         Hints,
         Record,
@@ -83,12 +84,17 @@ use crate::{
 
 const SLOTS_PER_PAGE: usize = PAGE_SIZE / SLOT_BYTES;
 
-/// At most so many pages of slots for a process: 1024 slots, or four pages where a page has more.
-const MAX_PAGES: usize = if 1024 / SLOTS_PER_PAGE > 4 {
-    1024 / SLOTS_PER_PAGE
+/// A page of slots or, where a page has more, as many as fit 512 bytes with their records.
+const SLOTS_PER_BLOCK: usize = if SLOTS_PER_PAGE < 62 {
+    SLOTS_PER_PAGE
 } else {
-    4
+    62
 };
+
+const BLOCKS_PER_PAGE: usize = SLOTS_PER_PAGE / SLOTS_PER_BLOCK;
+
+/// At most so many blocks for a process, which have 1024 slots or a little less.
+const MAX_BLOCKS: usize = 1024 / SLOTS_PER_BLOCK;
 
 /// User space executes slots, and does nothing else with them.
 const MAPPING_FLAGS: vm_flags_t = flags::EXEC
@@ -97,21 +103,32 @@ const MAPPING_FLAGS: vm_flags_t = flags::EXEC
     | flags::IO
     | bindings::UPROBES_VM_SEALED_SYSMAP as vm_flags_t;
 
-/// A page of slots.
-pub(crate) struct SlotPage {
-    page: Page,
+/// Slots that are side by side in a page.
+pub(crate) struct Block {
+    page: Arc<Page>,
+    /// The address of the first of them.
     vaddr: usize,
-    records: [Record; SLOTS_PER_PAGE],
+    records: [Record; SLOTS_PER_BLOCK],
 }
 
-impl SlotPage {
+impl Block {
+    /// The first block of a new page.
     fn new() -> Result<KVBox<Self>> {
         // Zeroed: user space can execute what it cannot read, and must not find old memory there.
         let page = Page::alloc_page(GFP_KERNEL | __GFP_HIGHMEM | __GFP_ZERO)?;
+        Self::of(Arc::new(page, GFP_KERNEL)?, 0)
+    }
+
+    /// The block behind this one in the same page.
+    fn next(&self) -> Result<KVBox<Self>> {
+        Self::of(self.page.clone(), self.vaddr + SLOTS_PER_BLOCK * SLOT_BYTES)
+    }
+
+    fn of(page: Arc<Page>, vaddr: usize) -> Result<KVBox<Self>> {
         KVBox::init(
             init!(Self {
                 page,
-                vaddr: 0,
+                vaddr,
                 records <- init_array_from_fn(|_| Record::empty()),
             }),
             GFP_KERNEL,
@@ -141,20 +158,20 @@ impl SlotPage {
 pub(crate) struct Area {
     /// Where hijacked returns go: the beginning of the first page.
     trampoline: usize,
-    pages: Pages<SlotPage, MAX_PAGES>,
+    blocks: Blocks<Block, MAX_BLOCKS>,
     /// Lock order: taken before `mmap_lock`.
     #[pin]
     book: Mutex<Book>,
 }
 
 impl Area {
-    fn with_page(first: KVBox<SlotPage>) -> impl PinInit<Self> {
+    fn with_block(first: KVBox<Block>) -> impl PinInit<Self> {
         let trampoline = first.vaddr;
-        let pages = Pages::new();
-        pages.set(0, first);
+        let blocks = Blocks::new();
+        blocks.set(0, first);
         pin_init!(Self {
             trampoline,
-            pages,
+            blocks,
             book <- new_mutex!(Book::new(), "uprobes::xol"),
         })
     }
@@ -166,17 +183,31 @@ impl Area {
     }
 
     /// The page that is mapped at an address.
-    fn page_at(&self, vaddr: usize) -> Option<&SlotPage> {
-        self.pages.iter().find(|page| page.vaddr == vaddr)
+    fn page_at(&self, vaddr: usize) -> Option<&Page> {
+        let first = self.blocks.iter().find(|block| block.vaddr == vaddr)?;
+        Some(&first.page)
+    }
+
+    /// The first block of a new page, mapped into the current process.
+    fn map_another(&self, mm: &MmWithUser) -> Result<KVBox<Block>> {
+        let mut block = Block::new()?;
+        let lock = MmapWrite::lock_killable(mm)?;
+        let vaddr = arch::find_room()?;
+        // User space has unmapped the page that was there. Its slots must go on to fault.
+        if self.page_at(vaddr).is_some() {
+            return Err(ENOMEM);
+        }
+        block.map_at(&lock, vaddr)?;
+        Ok(block)
     }
 }
 
 impl Slots for Area {
-    type Page = SlotPage;
+    type Block = Block;
     type Mm = MmWithUser;
 
-    const PER_PAGE: usize = SLOTS_PER_PAGE;
-    const MAX_PAGES: usize = MAX_PAGES;
+    const PER_BLOCK: usize = SLOTS_PER_BLOCK;
+    const MAX_BLOCKS: usize = MAX_BLOCKS;
 
     #[inline]
     fn book(&self) -> &Mutex<Book> {
@@ -184,35 +215,31 @@ impl Slots for Area {
     }
 
     #[inline]
-    fn slot(&self, slot: SlotId) -> Option<(&SlotPage, &Record)> {
-        let page = self.pages.get(slot.index() / SLOTS_PER_PAGE)?;
-        let record = page.records.get(slot.index() % SLOTS_PER_PAGE)?;
-        Some((page, record))
+    fn slot(&self, slot: SlotId) -> Option<(&Block, &Record)> {
+        let block = self.blocks.get(slot.index() / SLOTS_PER_BLOCK)?;
+        let record = block.records.get(slot.index() % SLOTS_PER_BLOCK)?;
+        Some((block, record))
     }
 
     fn records(&self) -> impl Iterator<Item = &Record> {
-        self.pages.iter().flat_map(|page| page.records.iter())
+        self.blocks.iter().flat_map(|block| block.records.iter())
     }
 
     #[inline]
-    fn vaddr(page: &SlotPage, slot: SlotId) -> usize {
-        page.vaddr + slot.index() % SLOTS_PER_PAGE * SLOT_BYTES
+    fn vaddr(block: &Block, slot: SlotId) -> usize {
+        block.vaddr + slot.index() % SLOTS_PER_BLOCK * SLOT_BYTES
     }
 
-    fn write(page: &SlotPage, slot: SlotId, ixol: &Ixol) {
-        arch::write_code(&page.page, Self::vaddr(page, slot), as_bytes(ixol));
+    fn write(block: &Block, slot: SlotId, ixol: &Ixol) {
+        arch::write_code(&block.page, Self::vaddr(block, slot), as_bytes(ixol));
     }
 
-    fn add_page(&self, mm: &MmWithUser, index: usize) -> Result {
-        let mut page = SlotPage::new()?;
-        let lock = MmapWrite::lock_killable(mm)?;
-        let vaddr = arch::find_room()?;
-        // User space has unmapped the page that was there. Its slots must go on to fault.
-        if self.page_at(vaddr).is_some() {
-            return Err(ENOMEM);
-        }
-        page.map_at(&lock, vaddr)?;
-        self.pages.set(index, page);
+    fn add_block(&self, mm: &MmWithUser, index: usize) -> Result {
+        let block = match index % BLOCKS_PER_PAGE {
+            0 => self.map_another(mm)?,
+            _ => self.blocks.get(index - 1).ok_or(ENOMEM)?.next()?,
+        };
+        self.blocks.set(index, block);
         Ok(())
     }
 
@@ -330,7 +357,7 @@ fn shared_area(mm: &MmWithUser) -> Result<Arc<Area>> {
 ///
 /// `ENOMEM`, `EINTR` if the task is being killed, and what mapping a page says.
 pub(crate) fn create(mm: &MmWithUser, vaddr: Option<usize>) -> Result {
-    let mut first = SlotPage::new()?;
+    let mut first = Block::new()?;
     arch::write_code(&first.page, 0, arch::trampoline());
     // Before the page is mapped: after that nothing may fail.
     let memory = UniqueArc::<Area>::new_uninit(GFP_KERNEL)?;
@@ -341,7 +368,7 @@ pub(crate) fn create(mm: &MmWithUser, vaddr: Option<usize>) -> Result {
     }
     let vaddr = vaddr.map_or_else(arch::find_room, Ok)?;
     first.map_at(&lock, vaddr)?;
-    let area: Arc<Area> = memory.pin_init_with(Area::with_page(first))?.into();
+    let area: Arc<Area> = memory.pin_init_with(Area::with_block(first))?.into();
     let area = Arc::into_raw(area);
     // Release: pairs with `area()`.
     field(mm).store(area.cast_mut().cast(), Release);
@@ -386,7 +413,7 @@ static XOL_MAPPING: XolMapping = XolMapping(bindings::vm_special_mapping {
 ///
 /// # Safety
 ///
-/// Called for a fault in a mapping that [`SlotPage::map_at`] has made.
+/// Called for a fault in a mapping that [`Block::map_at`] has made.
 unsafe extern "C" fn fault(
     _mapping: *const bindings::vm_special_mapping,
     vma: *mut bindings::vm_area_struct,
@@ -400,8 +427,8 @@ unsafe extern "C" fn fault(
     };
     // SAFETY: The page is alive, and the caller takes over the reference.
     unsafe {
-        bindings::get_page(page.page.as_ptr());
-        (*vmf).page = page.page.as_ptr();
+        bindings::get_page(page.as_ptr());
+        (*vmf).page = page.as_ptr();
     }
     0
 }

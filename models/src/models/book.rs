@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! The book of an area: threads that join, step, make room for each other, and exit (`book.rs`,
-//! `pages.rs`, `slots.rs`). What a thread does with its memory of slots is what `xol.rs` does.
+//! `blocks.rs`, `slots.rs`). What a thread does with its memory of slots is what `xol.rs` does.
 //!
 //! No slot is rewritten under a thread that may fetch from it, no thread executes another
 //! instruction than its own, and none waits while a slot is free.
@@ -29,8 +29,8 @@ const VADDR: usize = 0x401000;
 
 pub(crate) fn check() {
     explore("a slot that is not free", None, occupied);
-    explore("no memory for a page", None, no_memory);
-    explore("a page is added", Some(4), page_is_added);
+    explore("no memory for a block", None, no_memory);
+    explore("a block is added", Some(4), block_is_added);
     explore("killed", None, killed);
     explore("one instruction", Some(4), one_instruction);
     explore("a thread exits", Some(2), || exit(false));
@@ -154,8 +154,8 @@ fn one_instruction() {
     end(area);
 }
 
-/// The first page has room for one of two instructions.
-fn page_is_added() {
+/// The first block has room for one of two instructions.
+fn block_is_added() {
     let area = Area::<Few, 2, 2>::new();
     let other = area.clone();
     let other = spawn(move || Thread::join(&other).step(FIRST));
@@ -202,7 +202,7 @@ fn no_memory() {
     struct Poor;
 
     impl Process for Poor {
-        fn add_page() -> Result {
+        fn add_block() -> Result {
             Err(ENOMEM)
         }
     }
@@ -221,7 +221,7 @@ fn killed() {
     struct Dying;
 
     impl Process for Dying {
-        fn add_page() -> Result {
+        fn add_block() -> Result {
             Err(EINTR)
         }
 

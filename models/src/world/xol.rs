@@ -8,8 +8,8 @@
 
 use crate::{
     arch::Ixol,
+    blocks::Blocks,
     book::{Book, Slots},
-    pages::Pages,
     slots::{Record, SlotId, Stepper},
 };
 use kernel::{
@@ -21,8 +21,8 @@ use std::array;
 
 /// What the process lets happen.
 pub(crate) trait Process: 'static {
-    /// Is there memory for a page?
-    fn add_page() -> Result {
+    /// Is there memory for a block?
+    fn add_block() -> Result {
         Ok(())
     }
 
@@ -33,27 +33,27 @@ pub(crate) trait Process: 'static {
     }
 }
 
-pub(crate) struct Page<const SLOTS: usize> {
+pub(crate) struct Block<const SLOTS: usize> {
     records: [Record; SLOTS],
     code: [UnsafeCell<u32>; SLOTS],
 }
 
 // SAFETY: All threads of a model are of one thread of the host.
-unsafe impl<const SLOTS: usize> Send for Page<SLOTS> {}
+unsafe impl<const SLOTS: usize> Send for Block<SLOTS> {}
 // SAFETY: As above.
-unsafe impl<const SLOTS: usize> Sync for Page<SLOTS> {}
+unsafe impl<const SLOTS: usize> Sync for Block<SLOTS> {}
 
-impl<const SLOTS: usize> Page<SLOTS> {
+impl<const SLOTS: usize> Block<SLOTS> {
     fn new() -> Result<KVBox<Self>> {
-        let page = Self {
+        let block = Self {
             records: array::from_fn(|_| Record::empty()),
             code: array::from_fn(|_| UnsafeCell::new(0)),
         };
         // Before anybody else sees it. The words are made by who fills the slot.
-        page.records.iter().for_each(|record| {
+        block.records.iter().for_each(|record| {
             record.holds(&Ixol::from_number(0));
         });
-        Ok(KVBox::new(page, GFP_KERNEL)?)
+        Ok(KVBox::new(block, GFP_KERNEL)?)
     }
 
     fn code(&self, slot: SlotId) -> &UnsafeCell<u32> {
@@ -61,9 +61,9 @@ impl<const SLOTS: usize> Page<SLOTS> {
     }
 }
 
-/// An area of at most `MAX` pages with so many `SLOTS` in each, of which one is the trampoline.
+/// An area of at most `MAX` blocks with so many `SLOTS` in each, of which one is the trampoline.
 pub(crate) struct Area<P: Process, const SLOTS: usize, const MAX: usize> {
-    pages: Pages<Page<SLOTS>, MAX>,
+    blocks: Blocks<Block<SLOTS>, MAX>,
     book: Mutex<Book>,
     _process: std::marker::PhantomData<P>,
 }
@@ -71,20 +71,20 @@ pub(crate) struct Area<P: Process, const SLOTS: usize, const MAX: usize> {
 impl<P: Process, const SLOTS: usize, const MAX: usize> Area<P, SLOTS, MAX> {
     pub(crate) fn new() -> Arc<Self> {
         let area = Self {
-            pages: Pages::new(),
+            blocks: Blocks::new(),
             book: Mutex::new(Book::new()),
             _process: std::marker::PhantomData,
         };
-        area.pages.set(0, Page::new().expect("there is memory"));
+        area.blocks.set(0, Block::new().expect("there is memory"));
         Arc::new(area, GFP_KERNEL).expect("there is memory")
     }
 
     /// A thread that is in a slot executes it.
     pub(crate) fn execute(&self, slot: usize) -> u32 {
         let slot = SlotId::new(slot);
-        let (page, _) = self.slot(slot).expect("the slot is there");
+        let (block, _) = self.slot(slot).expect("the slot is there");
         // SAFETY: loom sees to it.
-        page.code(slot).with(|code| unsafe { *code })
+        block.code(slot).with(|code| unsafe { *code })
     }
 
     /// How many slots hold an instruction?
@@ -94,40 +94,40 @@ impl<P: Process, const SLOTS: usize, const MAX: usize> Area<P, SLOTS, MAX> {
 }
 
 impl<P: Process, const SLOTS: usize, const MAX: usize> Slots for Area<P, SLOTS, MAX> {
-    type Page = Page<SLOTS>;
+    type Block = Block<SLOTS>;
     type Mm = ();
 
-    const PER_PAGE: usize = SLOTS;
-    const MAX_PAGES: usize = MAX;
+    const PER_BLOCK: usize = SLOTS;
+    const MAX_BLOCKS: usize = MAX;
 
     fn book(&self) -> &Mutex<Book> {
         &self.book
     }
 
-    fn slot(&self, slot: SlotId) -> Option<(&Page<SLOTS>, &Record)> {
-        let page = self.pages.get(slot.index() / SLOTS)?;
-        let record = page.records.get(slot.index() % SLOTS)?;
-        Some((page, record))
+    fn slot(&self, slot: SlotId) -> Option<(&Block<SLOTS>, &Record)> {
+        let block = self.blocks.get(slot.index() / SLOTS)?;
+        let record = block.records.get(slot.index() % SLOTS)?;
+        Some((block, record))
     }
 
     fn records(&self) -> impl Iterator<Item = &Record> {
-        self.pages.iter().flat_map(|page| page.records.iter())
+        self.blocks.iter().flat_map(|block| block.records.iter())
     }
 
-    fn vaddr(_page: &Page<SLOTS>, slot: SlotId) -> usize {
+    fn vaddr(_block: &Block<SLOTS>, slot: SlotId) -> usize {
         slot.index()
     }
 
-    fn write(page: &Page<SLOTS>, slot: SlotId, ixol: &Ixol) {
+    fn write(block: &Block<SLOTS>, slot: SlotId, ixol: &Ixol) {
         assert!(slot.index() != 0, "the trampoline is overwritten");
         // SAFETY: loom sees to it.
-        page.code(slot).with_mut(|code| unsafe { *code = ixol[0] });
+        block.code(slot).with_mut(|code| unsafe { *code = ixol[0] });
     }
 
-    fn add_page(&self, _mm: &(), index: usize) -> Result {
-        P::add_page()?;
-        assert!(index < MAX, "there are too many pages");
-        self.pages.set(index, Page::new()?);
+    fn add_block(&self, _mm: &(), index: usize) -> Result {
+        P::add_block()?;
+        assert!(index < MAX, "there are too many blocks");
+        self.blocks.set(index, Block::new()?);
         Ok(())
     }
 
@@ -139,7 +139,7 @@ impl<P: Process, const SLOTS: usize, const MAX: usize> Slots for Area<P, SLOTS, 
 impl<P: Process, const SLOTS: usize, const MAX: usize> Begin for Area<P, SLOTS, MAX> {
     fn begin(&self) {
         for index in 0..MAX {
-            self.pages.get(index);
+            self.blocks.get(index);
         }
     }
 }

@@ -22,8 +22,8 @@ TEST_F(attack, unmap_then_step)
 }
 
 /* The trampoline has the first slot. */
-#define SLOTS_OF_A_PAGE	(PAGE / ARCH_SLOT_BYTES - 1)
-#define MORE_SLOTS	(SLOTS_OF_A_PAGE + 70)
+#define FIRST_SLOTS	(ARCH_SLOTS_AT_ONCE - 1)
+#define MORE_SLOTS	(FIRST_SLOTS + 70)
 
 /* To fault there is well, at the instruction that could not be stepped. */
 static void check_fault(int sig, siginfo_t *info, void *context)
@@ -39,12 +39,12 @@ static void unmap_then_step_more(void *unused)
 
 	sigaction(SIGSEGV, &action, NULL);
 	make_area();
-	for (int i = 0; i < SLOTS_OF_A_PAGE; i++) {
+	for (int i = 0; i < FIRST_SLOTS; i++) {
 		if (many_call(i, 1) != 1 + i)
 			_exit(101);
 	}
 	munmap((void *)area.start, area.end - area.start);
-	for (int i = SLOTS_OF_A_PAGE; i < MORE_SLOTS; i++) {
+	for (int i = FIRST_SLOTS; i < MORE_SLOTS; i++) {
 		if (many_call(i, 1) != 1 + i)
 			_exit(102);
 	}

@@ -15,9 +15,8 @@
 #include "first_hit.h"
 #include "uprobe_test.h"
 
-#define PAGE		4096
-/* What a page of slots holds beside the trampoline. */
-#define SLOTS_OF_A_PAGE	(PAGE / ARCH_SLOT_BYTES - 1)
+/* What the first slots hold beside the trampoline. */
+#define FIRST_SLOTS	(ARCH_SLOTS_AT_ONCE - 1)
 
 FIXTURE(faults_hit)
 {
@@ -107,41 +106,41 @@ static long call_many(int i, long x)
 	return ((long (*)(long))(many + i * MANY_STRIDE))(x);
 }
 
-static void need_another_page(void *unused)
+static void need_another_slot(void *unused)
 {
-	for (int i = 0; i < SLOTS_OF_A_PAGE; i++) {
+	for (int i = 0; i < FIRST_SLOTS; i++) {
 		if (call_many(i, 1) != 1 + i)
 			_exit(1);
 	}
 	fail_open();
 	fail_begin();
-	report->right = call_many(SLOTS_OF_A_PAGE, 1) == 1 + SLOTS_OF_A_PAGE;
+	report->right = call_many(FIRST_SLOTS, 1) == 1 + FIRST_SLOTS;
 	report->failed = fail_end();
 }
 
 /* Without memory for more slots, one is taken from an instruction that has one. */
-TEST_F_TIMEOUT(faults_elsewhere, slot_in_a_new_page, 240)
+TEST_F_TIMEOUT(faults_elsewhere, slot_beyond_the_first, 240)
 {
-	static long long each[SLOTS_OF_A_PAGE + 2];
+	static long long each[FIRST_SLOTS + 2];
 	struct trace_counter counter;
 	long long children = 0;
 
 	if (!implementation_is_rust())
 		SKIP(return, "the C implementation has one page");
 	ASSERT_EQ(0, trace_create(&counter, "faults", PROBE_ENTRY));
-	for (int i = 0; i <= SLOTS_OF_A_PAGE; i++)
+	for (int i = 0; i <= FIRST_SLOTS; i++)
 		ASSERT_EQ(0, trace_add(&counter, place_of(many + i * MANY_STRIDE)));
 	ASSERT_EQ(0, trace_enable(&counter));
 	for (failing.nth = 1; ; failing.nth++) {
-		ASSERT_EQ(0, run_in_child(need_another_page, NULL));
+		ASSERT_EQ(0, run_in_child(need_another_slot, NULL));
 		children++;
 		EXPECT_TRUE(report->right);
 		if (!report->failed)
 			break;
 	}
-	EXPECT_LT(2, children);
-	EXPECT_EQ(SLOTS_OF_A_PAGE + 1, trace_hits_each(&counter, each, SLOTS_OF_A_PAGE + 2));
-	for (int i = 0; i <= SLOTS_OF_A_PAGE; i++)
+	EXPECT_LT(1, children);
+	EXPECT_EQ(FIRST_SLOTS + 1, trace_hits_each(&counter, each, FIRST_SLOTS + 2));
+	for (int i = 0; i <= FIRST_SLOTS; i++)
 		EXPECT_EQ(children, each[i]);
 	trace_destroy(&counter);
 }

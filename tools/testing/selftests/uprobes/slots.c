@@ -65,9 +65,9 @@ FIXTURE_VARIANT(slots)
 	bool too_many;
 };
 
-/* The Rust implementation has 1024 slots at most, or four pages of them. */
+/* The Rust implementation has 1024 slots at most, which it makes as they are needed. */
 FIXTURE_VARIANT_ADD(slots, few) { .functions = 25, .threads_in_all = 800 };
-FIXTURE_VARIANT_ADD(slots, pages) { .functions = MANY_PAGES, .threads_in_all = 240 };
+FIXTURE_VARIANT_ADD(slots, blocks) { .functions = MANY_BLOCKS, .threads_in_all = 240 };
 FIXTURE_VARIANT_ADD(slots, beyond_the_bound) {
 	.functions = MANY_COUNT, .threads_in_all = 24, .too_many = true
 };

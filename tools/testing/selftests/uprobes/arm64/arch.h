@@ -45,10 +45,10 @@ long tail_loop(long n);
  * MANY_COUNT functions, MANY_STRIDE bytes apart; number i returns @x + i. It is
  * the first instruction that adds, so that no two of them are the same.
  */
-#define MANY_COUNT	4400
+#define MANY_COUNT	1200
 #define MANY_STRIDE	16
-/* So many of them do not fit into one page of slots, but into a few. */
-#define MANY_PAGES	1100
+/* So many of them do not fit into one block of slots, but into a few. */
+#define MANY_BLOCKS	200
 extern const char many[];
 
 /* First instruction stepped, and faults on a bad @p; returns *@p. */
@@ -137,6 +137,8 @@ static inline void arch_fill_with_breakpoints(void *code, size_t size)
 /* A slot is as large as an instruction, and holds nothing else. */
 #define ARCH_COPY_BYTES	4
 #define ARCH_SLOT_BYTES	4
+/* How many slots the kernel makes at once. */
+#define ARCH_SLOTS_AT_ONCE	62
 
 /* The size of the first instruction of stepped(). */
 #define ARCH_STEPPED_BYTES	4

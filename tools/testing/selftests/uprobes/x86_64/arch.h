@@ -47,8 +47,8 @@ long tail_loop(long n);
  */
 #define MANY_COUNT	1200
 #define MANY_STRIDE	16
-/* So many of them do not fit into one page of slots, but into a few. */
-#define MANY_PAGES	200
+/* So many of them do not fit into one block of slots, but into a few. */
+#define MANY_BLOCKS	200
 extern const char many[];
 
 /* First instruction stepped, and faults on a bad @p; returns *@p. */
@@ -151,6 +151,8 @@ static inline size_t arch_code_undecodable(unsigned char *code)
  */
 #define ARCH_COPY_BYTES	16
 #define ARCH_SLOT_BYTES	128
+/* How many slots the kernel makes at once. */
+#define ARCH_SLOTS_AT_ONCE	32
 
 /* The size of the first instruction of stepped(). */
 #define ARCH_STEPPED_BYTES	4
