@@ -14,13 +14,15 @@ use core::ops::Deref;
 use kernel::{
     bindings,
     error::to_result,
-    ffi::c_int,
     mm::Mm,
     prelude::*,
     types::Opaque, //
 };
 
-use crate::returns::Return;
+use crate::{
+    errno::check,
+    returns::Return, //
+};
 
 pub(crate) use own::{
     Emulation,
@@ -171,15 +173,6 @@ impl Insn {
         // SAFETY: Both references are valid.
         unsafe { bindings::arch_uprobe_abort_xol(self.as_ptr(), regs.as_ptr()) }
     }
-}
-
-/// [`to_result`], with nothing but a comparison where there is no error.
-#[inline]
-pub(crate) fn check(errno: c_int) -> Result {
-    if errno >= 0 {
-        return Ok(());
-    }
-    to_result(errno)
 }
 
 const IXOL_WORDS: usize = IXOL_BYTES / size_of::<Word>();

@@ -24,7 +24,7 @@ use kernel::{
 };
 
 use crate::{
-    arch::check,
+    errno::check,
     mm::{
         page::{
             page_start,

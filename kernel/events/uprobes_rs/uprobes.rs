@@ -39,6 +39,7 @@ mod breakpoint;
 mod cache;
 mod consumer;
 pub mod entry;
+mod errno;
 mod hit;
 mod hooks;
 mod insn;

@@ -22,7 +22,7 @@ use kernel::{
     prelude::*, //
 };
 
-use crate::arch::check;
+use crate::errno::check;
 
 use super::{
     LockedVma,
