@@ -31,6 +31,7 @@ use kernel::{
     prelude::*,
     sync::{
         aref::ARef,
+        rcu_tasks_trace,
         srcu_fast_updown::Domain, //
     },
     time::{
@@ -248,14 +249,20 @@ impl Job<'_> {
                 }
             }
             Job::Remove => {
-                // SAFETY: As above.
-                if mm.has(Flag::HasUprobes) && !unsafe { probe.consumers().wants(mm.as_raw()) } {
+                if mm.has(Flag::HasUprobes) && !is_wanted(probe, mm) {
                     breakpoint::remove(probe, vma, vaddr)?;
                 }
             }
         }
         Ok(())
     }
+}
+
+/// Does any consumer want the probe's breakpoint in this address space? May sleep.
+pub(crate) fn is_wanted(probe: &Probe, mm: &Mm) -> bool {
+    let guard = rcu_tasks_trace::read_lock();
+    // SAFETY: The reference keeps the address space alive.
+    unsafe { probe.consumers().wants(mm.as_raw(), &guard) }
 }
 
 /// Visits every process that has the probe's instruction mapped. An installation ends with the

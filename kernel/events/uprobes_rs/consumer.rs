@@ -288,9 +288,12 @@ impl Consumers {
     /// # Safety
     ///
     /// `mm` must be a valid address space.
-    pub(crate) unsafe fn wants(&self, mm: *mut bindings::mm_struct) -> bool {
-        let guard = rcu_tasks_trace::read_lock();
-        let mut consumers = self.iter(&guard);
+    pub(crate) unsafe fn wants(
+        &self,
+        mm: *mut bindings::mm_struct,
+        guard: &rcu_tasks_trace::Guard,
+    ) -> bool {
+        let mut consumers = self.iter(guard);
         // SAFETY: `mm` is valid by the function's contract.
         consumers.any(|consumer| unsafe { consumer.wants(mm) })
     }

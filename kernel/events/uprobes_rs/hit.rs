@@ -261,8 +261,7 @@ fn remove_here(probe: &Probe) {
         return;
     };
     let _registration = probe.registration().read();
-    // SAFETY: The address space is valid.
-    if !unsafe { probe.consumers().wants(mm.as_raw()) } {
+    if !attach::is_wanted(probe, mm) {
         // If it fails, the breakpoint is hit again, and removed then.
         let _ = attach::unapply(probe, mm);
     }

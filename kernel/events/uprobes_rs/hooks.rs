@@ -10,7 +10,10 @@
 //! Every `mmap()`, `munmap()` and `fork()` in the system comes here, so that the first question is
 //! always whether there are any probes at all.
 
-use core::iter;
+use core::{
+    iter,
+    ops::RangeInclusive, //
+};
 
 use kernel::{
     bindings,
@@ -91,24 +94,21 @@ pub(crate) unsafe fn mmap(vma: *mut bindings::vm_area_struct) {
 /// where we are, belongs to a registration that has not collected the mappings of the file when it
 /// puts its probe into the tree. Ours is among them already, so that registration finds it and
 /// waits for the address space's lock. One that goes has no consumer that wants it, or soon visits
-/// the mapping to clean up.
+/// the mapping to clean up; so does the last consumer of one that was wanted a moment ago.
 fn install_all(vma: &LockedVma<'_>, inode: InodeId) {
     let (first, last) = vma.offsets(vma.start(), vma.end());
     let mut rest = Some(first);
     while let Some(next) = rest {
         let mut batch = Batch::new();
-        rest = batch.fill(inode, next, last);
+        rest = batch.fill(vma.mm(), inode, next..=last);
         for probe in batch.iter() {
             // SAFETY: The current task always exists.
             if unsafe { bindings::fatal_signal_pending(bindings::get_current()) != 0 } {
                 return;
             }
-            // SAFETY: A mapping's address space is valid.
-            if unsafe { probe.consumers().wants(vma.mm().as_raw()) } {
-                let vaddr = vma.offset_to_vaddr(probe.offset());
-                // Nobody can be told, see `mmap()`.
-                let _ = breakpoint::install(probe, vma, vaddr);
-            }
+            let vaddr = vma.offset_to_vaddr(probe.offset());
+            // Nobody can be told, see `mmap()`.
+            let _ = breakpoint::install(probe, vma, vaddr);
         }
     }
 }
@@ -130,14 +130,18 @@ impl Batch {
         }
     }
 
-    /// Takes the first probes in `first..=last` of a file that are not dying. Returns the offset at
-    /// which to go on if there may be more.
-    fn fill(&mut self, inode: InodeId, first: i64, last: i64) -> Option<i64> {
+    /// Takes the first probes of a file with such offsets: of them those that are not dying, and
+    /// that a consumer wants in the address space. Returns the offset at which to go on if there may
+    /// be more. May sleep.
+    fn fill(&mut self, mm: &Mm, inode: InodeId, offsets: RangeInclusive<i64>) -> Option<i64> {
         let guard = rcu_tasks_trace::read_lock();
         let mut found = [None; SOME];
-        self.len = tree::some_in(inode, first, last, &mut found, &guard);
+        self.len = tree::some_in(inode, *offsets.start(), *offsets.end(), &mut found, &guard);
         for (place, probe) in iter::zip(&mut self.probes, found.iter().map_while(|found| *found)) {
-            *place = probe.try_get();
+            // SAFETY: The reference keeps the address space alive.
+            if unsafe { probe.consumers().wants(mm.as_raw(), &guard) } {
+                *place = probe.try_get();
+            }
         }
         match found[SOME - 1] {
             Some(last) if self.len == SOME => last.offset().checked_add(1),
