@@ -403,9 +403,11 @@ rust_helper_flush_cache_page(struct vm_area_struct *vma, unsigned long addr,
 	flush_cache_page(vma, addr, pfn);
 }
 
-__rust_helper void rust_helper_flush_dcache_page(struct page *page)
+__rust_helper void
+rust_helper_copy_to_user_page(struct vm_area_struct *vma, struct page *page, unsigned long vaddr,
+			      void *dst, const void *src, unsigned long len)
 {
-	flush_dcache_page(page);
+	copy_to_user_page(vma, page, vaddr, dst, src, len);
 }
 
 __rust_helper void

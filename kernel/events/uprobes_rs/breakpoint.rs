@@ -316,7 +316,7 @@ impl Patch<'_> {
             Some(entry) => entry,
         };
         let gap = entry.take_out();
-        page.write(self.vaddr, self.bytes);
+        page.write(&self.vma, self.vaddr, self.bytes);
         // If not left empty, then the gap is closed at the end.
         match self.replacement_for(page) {
             None => Attempt::Written,

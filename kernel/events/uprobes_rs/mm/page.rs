@@ -59,6 +59,7 @@ unsafe fn with_mapped<T>(page: *mut bindings::page, f: impl FnOnce(*mut u8) -> T
 /// # Safety
 ///
 /// `page` must be valid, and `dst` for writing `len` bytes, which need not be initialised.
+#[inline]
 pub(crate) unsafe fn copy_from(page: *mut bindings::page, vaddr: usize, dst: *mut u8, len: usize) {
     let (start, inside) = within_page(vaddr, len);
     kernel::warn_on!(inside != len);
@@ -66,7 +67,13 @@ pub(crate) unsafe fn copy_from(page: *mut bindings::page, vaddr: usize, dst: *mu
     // space may be writing to it; then the bytes are whatever they are, as for C's `memcpy()`.
     unsafe {
         with_mapped(page, |base| {
-            ptr::copy_nonoverlapping(base.add(start), dst, inside)
+            let src = base.add(start);
+            if inside == len {
+                // Of a length that most callers know: a load, not a call.
+                ptr::copy_nonoverlapping(src, dst, len);
+            } else {
+                ptr::copy_nonoverlapping(src, dst, inside);
+            }
         })
     }
 }
@@ -187,26 +194,36 @@ impl UserPage {
     }
 
     /// Copies to `dst` from the place that `vaddr` has.
+    #[inline]
     pub(crate) fn read(&self, vaddr: usize, dst: &mut [u8]) {
         // SAFETY: The page is valid.
         unsafe { copy_from(self.as_ptr(), vaddr, dst.as_mut_ptr(), dst.len()) }
     }
 
-    /// Copies `src` to the place that `vaddr` has. No page table may map the page for writing or
-    /// executing there, or else somebody might see half of it.
-    pub(crate) fn write(&self, vaddr: usize, src: &[u8]) {
+    /// Copies `src`, which is instructions, to the place that `vaddr` has, and makes caches agree on
+    /// it where they do not by themselves. No page table may map the page for writing or executing
+    /// there, or else somebody might see half of it.
+    pub(crate) fn write(&self, vma: &LockedVma<'_>, vaddr: usize, src: &[u8]) {
         let (start, len) = within_page(vaddr, src.len());
         kernel::warn_on!(len != src.len());
-        // SAFETY: The page is valid, and `start + len` is within it.
+        // SAFETY: The page is valid, `start + len` is within it, and `src` has as many bytes.
+        let copy = |base: *mut u8, len: usize| unsafe {
+            bindings::copy_to_user_page(
+                vma.as_ptr(),
+                self.as_ptr(),
+                vaddr,
+                base.add(start).cast(),
+                src.as_ptr().cast(),
+                len,
+            )
+        };
+        // SAFETY: The page is valid.
         unsafe {
-            with_mapped(self.as_ptr(), |base| match src {
-                // A breakpoint, where instructions have any length.
-                [byte] => base.add(start).write(*byte),
-                _ => ptr::copy_nonoverlapping(src.as_ptr(), base.add(start), len),
-            });
-            // Instructions were written as data. Where that matters, this makes the caches agree
-            // when the page is mapped again.
-            bindings::flush_dcache_page(self.as_ptr());
+            with_mapped(self.as_ptr(), |base| match len {
+                // A breakpoint, where instructions have any length: a store, not a call.
+                1 => copy(base, 1),
+                len => copy(base, len),
+            })
         }
     }
 
@@ -232,7 +249,7 @@ impl UserPage {
 impl Drop for UserPage {
     fn drop(&mut self) {
         // SAFETY: By the type's invariants the reference is ours to give up.
-        unsafe { bindings::put_page(self.as_ptr()) };
+        unsafe { bindings::folio_put(self.folio().as_ptr()) };
     }
 }
 
