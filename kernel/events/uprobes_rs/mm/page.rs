@@ -3,7 +3,6 @@
 //! Pages of a process, reached through its page tables, and of the files that it maps.
 
 use core::{
-    cmp,
     marker::PhantomData,
     mem::MaybeUninit,
     ptr::{
@@ -34,10 +33,11 @@ pub(crate) fn page_start(vaddr: usize) -> usize {
     vaddr & PAGE_MASK
 }
 
-/// The part of `vaddr`'s page from there on, `len` bytes at most.
-fn within_page(vaddr: usize, len: usize) -> (usize, usize) {
+/// The place of `vaddr` in its page, if there are `len` bytes from there to the page's end.
+#[inline]
+fn within_page(vaddr: usize, len: usize) -> Option<usize> {
     let start = vaddr & !PAGE_MASK;
-    (start, cmp::min(len, PAGE_SIZE - start))
+    (len <= PAGE_SIZE - start).then_some(start)
 }
 
 /// Runs `f` with the address at which the kernel sees a page.
@@ -54,26 +54,23 @@ unsafe fn with_mapped<T>(page: *mut bindings::page, f: impl FnOnce(*mut u8) -> T
     result
 }
 
-/// Copies from the place in a page that `vaddr` has, not further than to the page's end.
+/// Copies from the place in a page that `vaddr` has. Warns and does nothing if the bytes cross the
+/// page's end.
 ///
 /// # Safety
 ///
 /// `page` must be valid, and `dst` for writing `len` bytes, which need not be initialised.
 #[inline]
 pub(crate) unsafe fn copy_from(page: *mut bindings::page, vaddr: usize, dst: *mut u8, len: usize) {
-    let (start, inside) = within_page(vaddr, len);
-    kernel::warn_on!(inside != len);
-    // SAFETY: The page is valid by the function's contract, and `start + inside` is within it. User
+    let Some(start) = within_page(vaddr, len) else {
+        kernel::warn_on!(true);
+        return;
+    };
+    // SAFETY: The page is valid by the function's contract, and `start + len` is within it. User
     // space may be writing to it; then the bytes are whatever they are, as for C's `memcpy()`.
     unsafe {
         with_mapped(page, |base| {
-            let src = base.add(start);
-            if inside == len {
-                // Of a length that most callers know: a load, not a call.
-                ptr::copy_nonoverlapping(src, dst, len);
-            } else {
-                ptr::copy_nonoverlapping(src, dst, inside);
-            }
+            ptr::copy_nonoverlapping(base.add(start), dst, len)
         })
     }
 }
@@ -193,7 +190,7 @@ impl UserPage {
         Folio(unsafe { bindings::page_folio(self.as_ptr()) }, PhantomData)
     }
 
-    /// Copies to `dst` from the place that `vaddr` has.
+    /// Copies to `dst` from the place that `vaddr` has; see [`copy_from`].
     #[inline]
     pub(crate) fn read(&self, vaddr: usize, dst: &mut [u8]) {
         // SAFETY: The page is valid.
@@ -201,11 +198,14 @@ impl UserPage {
     }
 
     /// Copies `src`, which is instructions, to the place that `vaddr` has, and makes caches agree on
-    /// it where they do not by themselves. No page table may map the page for writing or executing
-    /// there, or else somebody might see half of it.
+    /// it where they do not by themselves. Warns and does nothing if the bytes cross the page's end.
+    /// No page table may map the page for writing or executing there, or else somebody might see
+    /// half of it.
     pub(crate) fn write(&self, vma: &LockedVma<'_>, vaddr: usize, src: &[u8]) {
-        let (start, len) = within_page(vaddr, src.len());
-        kernel::warn_on!(len != src.len());
+        let Some(start) = within_page(vaddr, src.len()) else {
+            kernel::warn_on!(true);
+            return;
+        };
         // SAFETY: The page is valid, `start + len` is within it, and `src` has as many bytes.
         let copy = |base: *mut u8, len: usize| unsafe {
             bindings::copy_to_user_page(
@@ -219,7 +219,7 @@ impl UserPage {
         };
         // SAFETY: The page is valid.
         unsafe {
-            with_mapped(self.as_ptr(), |base| match len {
+            with_mapped(self.as_ptr(), |base| match src.len() {
                 // A breakpoint, where instructions have any length: a store, not a call.
                 1 => copy(base, 1),
                 len => copy(base, len),
@@ -230,10 +230,7 @@ impl UserPage {
     /// Replaces the aligned number at the place that `vaddr` has with what `f` makes of it. The
     /// process may be writing to it at the same time.
     pub(crate) fn update(&self, vaddr: usize, f: impl FnOnce(i16) -> Result<i16>) -> Result {
-        let (start, len) = within_page(vaddr, size_of::<i16>());
-        if len < size_of::<i16>() {
-            return Err(EINVAL);
-        }
+        let start = within_page(vaddr, size_of::<i16>()).ok_or(EINVAL)?;
         // SAFETY: The page is valid and the number is within it. The accesses are volatile because
         // the process does not wait for us.
         unsafe {
