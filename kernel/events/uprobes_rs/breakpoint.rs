@@ -284,19 +284,22 @@ impl Patch<'_> {
         // If it need not be faulted in then it is taken as it is. To get it in the usual way would
         // queue it for activation, and that use of it would keep it from being given back; and
         // would fail for a task that is being killed, as those who close their probes often are.
-        let mapped = match access {
-            Access::READ => UserPage::mapped(&self.vma, self.vaddr),
-            _ => None,
-        };
-        match mapped {
-            Some(page) => Ok(Some(page)),
-            None => match UserPage::get(&self.vma, self.vaddr, access) {
-                Err(error) if error == EINTR && !self.may_be_killed => {
-                    UserPage::get_though_killed(&self.vma, self.vaddr, access).map(Some)
-                }
-                result => result,
-            },
+        if access == Access::READ {
+            if let Some(page) = UserPage::mapped(&self.vma, self.vaddr) {
+                return Ok(Some(page));
+            }
         }
+        UserPage::get(&self.vma, self.vaddr, access)
+            .or_else(|error| self.page_after_all(access, error))
+    }
+
+    /// The page, if what kept us from getting it was that the task is being killed.
+    #[cold]
+    fn page_after_all(&self, access: Access, error: Error) -> Result<Option<UserPage>> {
+        if error != EINTR || self.may_be_killed {
+            return Err(error);
+        }
+        UserPage::get_though_killed(&self.vma, self.vaddr, access).map(Some)
     }
 
     #[inline]

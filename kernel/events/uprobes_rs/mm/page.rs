@@ -163,6 +163,7 @@ impl UserPage {
 
     /// The page that is mapped at `vaddr`, if there is one right now. Nobody can tell that it was
     /// looked up.
+    #[inline(never)] // A walk has a large stack frame, which its caller mostly does without.
     pub(crate) fn mapped(vma: &LockedVma<'_>, vaddr: usize) -> Option<Self> {
         let mut walk = MaybeUninit::uninit();
         // SAFETY: `mmap_lock` is held. If a folio is returned then the walk is described, the page
