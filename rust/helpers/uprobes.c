@@ -410,6 +410,11 @@ rust_helper_copy_to_user_page(struct vm_area_struct *vma, struct page *page, uns
 	copy_to_user_page(vma, page, vaddr, dst, src, len);
 }
 
+__rust_helper void rust_helper_flush_dcache_page(struct page *page)
+{
+	flush_dcache_page(page);
+}
+
 __rust_helper void
 rust_helper_mmu_notifier_range_init_clear(struct mmu_notifier_range *range,
 					  struct mm_struct *mm,

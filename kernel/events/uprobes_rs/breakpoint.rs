@@ -28,6 +28,7 @@ use crate::{
     mm::{
         page::{
             page_start,
+            within_page,
             Access,
             CachedFolio,
             UserPage, //
@@ -99,8 +100,8 @@ pub(crate) fn will_pass(error: Error) -> bool {
 /// # Safety
 ///
 /// `auprobe` must be the architecture's part of a live probe, `vma` a mapping of an address space
-/// that the caller has locked for writing, `insn` valid for reading `nbytes` bytes that do not
-/// cross a page at `vaddr`, and `verify` callable with `insn`, `nbytes` and `data`.
+/// that the caller has locked for writing, `insn` valid for reading `nbytes` bytes, and `verify`
+/// callable with `insn`, `nbytes` and `data`.
 #[expect(clippy::too_many_arguments, reason = "the C interface has them")]
 pub(crate) unsafe fn write(
     auprobe: *mut bindings::arch_uprobe,
@@ -114,12 +115,14 @@ pub(crate) unsafe fn write(
     data: *mut c_void,
 ) -> Result {
     let verify = verify.ok_or(EINVAL)?;
+    let nbytes = usize::try_from(nbytes)?;
+    within_page(vaddr, nbytes).ok_or(EINVAL)?;
     // SAFETY: By the function's contract.
     let (probe, patch) = unsafe {
         let patch = Patch {
             vma: LockedVma::from_raw(vma),
             vaddr,
-            bytes: slice::from_raw_parts(insn.cast(), usize::try_from(nbytes)?),
+            bytes: slice::from_raw_parts(insn.cast(), nbytes),
             purpose: Purpose::from_is_register(is_register),
             // One step of several, and the architecture has no way back from between them.
             may_be_killed: false,
@@ -128,7 +131,7 @@ pub(crate) unsafe fn write(
     };
     let result = patch.apply(probe, update_ref_ctr, |page| {
         // SAFETY: By the function's contract.
-        match unsafe { verify(page.as_ptr(), vaddr, insn, nbytes, data) } {
+        match unsafe { verify(page.as_ptr(), vaddr, insn, nbytes as c_int, data) } {
             0 => Ok(Verdict::Done),
             errno if errno < 0 => Err(Error::from_errno(errno)),
             _ => Ok(Verdict::Write),

@@ -14,8 +14,9 @@
 //!  lease_timer  returns  insn  book  cache  pending returns; an instruction, in its file or a slot
 //!  probe  life  consumer  tree  pending     what is probed, and what keeps it alive
 //!  lease  slots                             who owns what: state machines on atomics
-//!  arch  mm  links  pages                   the architecture, address spaces, C's tree and pages of
+//!  arch  mm  links  blocks                  the architecture, address spaces, C's tree and blocks of
 //!                                           slots, with types
+//!  errno                                    what C returns
 //! ```
 //!
 //! `Documentation/trace/uprobes-rust.rst` explains the design.

@@ -11,10 +11,11 @@
 //!
 //! A block is a page of slots or, where slots are small, a part of one, so that a process with few
 //! of them does not pay for the records of a thousand. The first is made with the area; others when
-//! slots run out, up to [`MAX_BLOCKS`]; after that, slots are taken from instructions that nobody is executing. Which slot an instruction gets
-//! is in `book.rs`, what a slot holds in `slots.rs`; here are memory and mappings. The area is
-//! shared by all tasks with the address space and lives as long as it: user space may unmap the
-//! pages, and then faults when it gets there, but does not take them away.
+//! slots run out, up to [`MAX_BLOCKS`]; after that, slots are taken from instructions that nobody
+//! is executing. Which slot an instruction gets is in `book.rs`, what a slot holds in `slots.rs`;
+//! here are memory and mappings. The area is shared by all tasks with the address space and lives as
+//! long as it: user space may unmap the pages, and then faults when it gets there, but does not take
+//! them away.
 
 use core::{
     cell::OnceCell,
@@ -84,12 +85,17 @@ use crate::{
 
 const SLOTS_PER_PAGE: usize = PAGE_SIZE / SLOT_BYTES;
 
-/// A page of slots or, where a page has more, as many as fit 512 bytes with their records.
-const SLOTS_PER_BLOCK: usize = if SLOTS_PER_PAGE < 62 {
+/// How many slots a block has where they are small.
+const SMALL_SLOTS: usize = 62;
+
+const SLOTS_PER_BLOCK: usize = if SLOTS_PER_PAGE < SMALL_SLOTS {
     SLOTS_PER_PAGE
 } else {
-    62
+    SMALL_SLOTS
 };
+
+// Their number is chosen for this. One byte more, and the allocator takes twice as much.
+const _: () = assert!(SLOTS_PER_BLOCK < SMALL_SLOTS || size_of::<Block>() <= 512);
 
 const BLOCKS_PER_PAGE: usize = SLOTS_PER_PAGE / SLOTS_PER_BLOCK;
 
@@ -188,8 +194,8 @@ impl Area {
         Some(&first.page)
     }
 
-    /// The first block of a new page, mapped into the current process.
-    fn map_another(&self, mm: &MmWithUser) -> Result<KVBox<Block>> {
+    /// Adds the first block of a new page, and maps that into the current process.
+    fn add_page(&self, mm: &MmWithUser, index: usize) -> Result {
         let mut block = Block::new()?;
         let lock = MmapWrite::lock_killable(mm)?;
         let vaddr = arch::find_room()?;
@@ -198,7 +204,16 @@ impl Area {
             return Err(ENOMEM);
         }
         block.map_at(&lock, vaddr)?;
-        Ok(block)
+        // While nobody can touch the page, so that who does finds it here.
+        self.blocks.set(index, block);
+        Ok(())
+    }
+
+    /// Adds the block behind the last one in its page.
+    fn add_neighbour(&self, index: usize) -> Result {
+        let last = self.blocks.get(index - 1).ok_or(ENOMEM)?;
+        self.blocks.set(index, last.next()?);
+        Ok(())
     }
 }
 
@@ -235,12 +250,10 @@ impl Slots for Area {
     }
 
     fn add_block(&self, mm: &MmWithUser, index: usize) -> Result {
-        let block = match index % BLOCKS_PER_PAGE {
-            0 => self.map_another(mm)?,
-            _ => self.blocks.get(index - 1).ok_or(ENOMEM)?.next()?,
-        };
-        self.blocks.set(index, block);
-        Ok(())
+        match index % BLOCKS_PER_PAGE {
+            0 => self.add_page(mm, index),
+            _ => self.add_neighbour(index),
+        }
     }
 
     /// All slots are occupied by threads that are executing in them, which takes as long as user

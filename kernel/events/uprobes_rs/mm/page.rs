@@ -35,7 +35,7 @@ pub(crate) fn page_start(vaddr: usize) -> usize {
 
 /// The place of `vaddr` in its page, if there are `len` bytes from there to the page's end.
 #[inline]
-fn within_page(vaddr: usize, len: usize) -> Option<usize> {
+pub(crate) fn within_page(vaddr: usize, len: usize) -> Option<usize> {
     let start = vaddr & !PAGE_MASK;
     (len <= PAGE_SIZE - start).then_some(start)
 }
@@ -207,7 +207,8 @@ impl UserPage {
             kernel::warn_on!(true);
             return;
         };
-        // SAFETY: The page is valid, `start + len` is within it, and `src` has as many bytes.
+        // SAFETY: The mapping's address space is locked, the page is valid, `start + len` is within
+        // it, and `src` has as many bytes.
         let copy = |base: *mut u8, len: usize| unsafe {
             bindings::copy_to_user_page(
                 vma.as_ptr(),
@@ -221,10 +222,16 @@ impl UserPage {
         // SAFETY: The page is valid.
         unsafe {
             with_mapped(self.as_ptr(), |base| match src.len() {
-                // A breakpoint, where instructions have any length: a store, not a call.
+                // A breakpoint, where instructions have any length. With its length known, the copy
+                // is a store where `copy_to_user_page()` is a macro and helpers are inlined.
                 1 => copy(base, 1),
                 len => copy(base, len),
-            })
+            });
+            // That was for a mapping that can be executed. If it is made so again, the page's caches
+            // are looked after then.
+            if !vma.is_executable() {
+                bindings::flush_dcache_page(self.as_ptr());
+            }
         }
     }
 

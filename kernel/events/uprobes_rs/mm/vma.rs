@@ -147,6 +147,11 @@ impl<'a> Vma<'a> {
         self.file().is_some() && self.flags() & relevant == flags::MAYEXEC
     }
 
+    /// May it be executed, as it is protected now?
+    pub(crate) fn is_executable(&self) -> bool {
+        self.flags() & flags::EXEC != 0
+    }
+
     /// May there be reference counters in it? They are private, writable data of a file.
     pub(crate) fn may_hold_counter(&self) -> bool {
         let relevant = flags::WRITE | flags::SHARED;

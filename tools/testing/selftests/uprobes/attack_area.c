@@ -21,9 +21,9 @@ TEST_F(attack, unmap_then_step)
 	EXPECT_SIGNAL_OR_SUCCESS(SIGSEGV, unmap_then_step);
 }
 
-/* The trampoline has the first slot. */
-#define FIRST_SLOTS	(ARCH_SLOTS_AT_ONCE - 1)
-#define MORE_SLOTS	(FIRST_SLOTS + 70)
+/* What the first block of slots holds beside the trampoline and stepped(). */
+#define FIRST_BLOCK	(ARCH_BLOCK_SLOTS - 2)
+#define MORE_SLOTS	(FIRST_BLOCK + 70)
 
 /* To fault there is well, at the instruction that could not be stepped. */
 static void check_fault(int sig, siginfo_t *info, void *context)
@@ -39,18 +39,21 @@ static void unmap_then_step_more(void *unused)
 
 	sigaction(SIGSEGV, &action, NULL);
 	make_area();
-	for (int i = 0; i < FIRST_SLOTS; i++) {
+	for (int i = 0; i < FIRST_BLOCK; i++) {
 		if (many_call(i, 1) != 1 + i)
 			_exit(101);
 	}
 	munmap((void *)area.start, area.end - area.start);
-	for (int i = FIRST_SLOTS; i < MORE_SLOTS; i++) {
+	for (int i = FIRST_BLOCK; i < MORE_SLOTS; i++) {
 		if (many_call(i, 1) != 1 + i)
 			_exit(102);
 	}
 }
 
-/* New slots may come where the old ones were, but must not be taken for them. */
+/*
+ * New slots may come where the old ones were, but must not be taken for them.
+ * Where a page has many blocks, all are gone.
+ */
 TEST_F(attack, unmap_then_step_more)
 {
 	struct trace_counter counter;

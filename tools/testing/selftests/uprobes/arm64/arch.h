@@ -137,8 +137,8 @@ static inline void arch_fill_with_breakpoints(void *code, size_t size)
 /* A slot is as large as an instruction, and holds nothing else. */
 #define ARCH_COPY_BYTES	4
 #define ARCH_SLOT_BYTES	4
-/* How many slots the kernel makes at once. */
-#define ARCH_SLOTS_AT_ONCE	62
+/* How many slots the kernel makes at once: a block of them. */
+#define ARCH_BLOCK_SLOTS	62
 
 /* The size of the first instruction of stepped(). */
 #define ARCH_STEPPED_BYTES	4

@@ -86,7 +86,7 @@ function tail_loop
 	mov x0, #0
 	ret
 
-	/* An immediate has 12 bits; the flags make two instructions of each. */
+	/* An immediate has 12 bits, which is enough. */
 	.balign 16
 label many
 	.set i, 0

@@ -19,7 +19,7 @@
 
 enum file { LASTING, CHANGING, KILLED, FILES };
 
-#define MANY_CALLED	40
+#define MANY_CALLED	80
 #define COUNTED		8
 #define OWN		8
 
@@ -31,7 +31,7 @@ enum function {
 	F_TAIL_A,
 	F_TAIL_B,
 	F_TAIL_C,
-	/* Different instructions, all stepped: more than a page of slots holds. */
+	/* Different instructions, all stepped: more than a block of slots holds. */
 	F_MANY,
 	/* Up to here all return what they are passed, plus something, at once. */
 	F_RECURSE = F_MANY + MANY_CALLED,

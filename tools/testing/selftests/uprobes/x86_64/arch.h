@@ -151,8 +151,8 @@ static inline size_t arch_code_undecodable(unsigned char *code)
  */
 #define ARCH_COPY_BYTES	16
 #define ARCH_SLOT_BYTES	128
-/* How many slots the kernel makes at once. */
-#define ARCH_SLOTS_AT_ONCE	32
+/* How many slots the kernel makes at once: a block of them. */
+#define ARCH_BLOCK_SLOTS	32
 
 /* The size of the first instruction of stepped(). */
 #define ARCH_STEPPED_BYTES	4
