@@ -97,7 +97,7 @@ const SLOTS_PER_BLOCK: usize = if SLOTS_PER_PAGE < SMALL_SLOTS {
 // Their number is chosen for this. One byte more, and the allocator takes twice as much.
 const _: () = assert!(SLOTS_PER_BLOCK < SMALL_SLOTS || size_of::<Block>() <= 512);
 
-const BLOCKS_PER_PAGE: usize = SLOTS_PER_PAGE / SLOTS_PER_BLOCK;
+const BLOCK_BYTES: usize = SLOTS_PER_BLOCK * SLOT_BYTES;
 
 /// At most so many blocks for a process, which have 1024 slots or a little less.
 const MAX_BLOCKS: usize = 1024 / SLOTS_PER_BLOCK;
@@ -125,9 +125,14 @@ impl Block {
         Self::of(Arc::new(page, GFP_KERNEL)?, 0)
     }
 
-    /// The block behind this one in the same page.
+    /// Is there room for another block behind this one in the same page?
+    fn has_room_behind(&self) -> bool {
+        self.vaddr % PAGE_SIZE + 2 * BLOCK_BYTES <= PAGE_SIZE
+    }
+
+    /// The block behind this one in the same page, which must have room for it.
     fn next(&self) -> Result<KVBox<Self>> {
-        Self::of(self.page.clone(), self.vaddr + SLOTS_PER_BLOCK * SLOT_BYTES)
+        Self::of(self.page.clone(), self.vaddr + BLOCK_BYTES)
     }
 
     fn of(page: Arc<Page>, vaddr: usize) -> Result<KVBox<Self>> {
@@ -208,13 +213,6 @@ impl Area {
         self.blocks.set(index, block);
         Ok(())
     }
-
-    /// Adds the block behind the last one in its page.
-    fn add_neighbour(&self, index: usize) -> Result {
-        let last = self.blocks.get(index - 1).ok_or(ENOMEM)?;
-        self.blocks.set(index, last.next()?);
-        Ok(())
-    }
 }
 
 impl Slots for Area {
@@ -250,10 +248,12 @@ impl Slots for Area {
     }
 
     fn add_block(&self, mm: &MmWithUser, index: usize) -> Result {
-        match index % BLOCKS_PER_PAGE {
-            0 => self.add_page(mm, index),
-            _ => self.add_neighbour(index),
+        let last = self.blocks.get(index - 1).ok_or(ENOMEM)?;
+        if !last.has_room_behind() {
+            return self.add_page(mm, index);
         }
+        self.blocks.set(index, last.next()?);
+        Ok(())
     }
 
     /// All slots are occupied by threads that are executing in them, which takes as long as user
