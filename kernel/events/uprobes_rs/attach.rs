@@ -243,8 +243,7 @@ impl Job<'_> {
     fn run(self, probe: &Probe, mm: &Mm, vma: &LockedVma<'_>, vaddr: usize) -> Result {
         match self {
             Job::Install(consumer) => {
-                // SAFETY: The reference keeps the address space alive.
-                if unsafe { consumer.wants(mm.as_raw()) } {
+                if consumer.wants(mm) {
                     breakpoint::install(probe, vma, vaddr)?;
                 }
             }
@@ -261,8 +260,7 @@ impl Job<'_> {
 /// Does any consumer want the probe's breakpoint in this address space? May sleep.
 pub(crate) fn is_wanted(probe: &Probe, mm: &Mm) -> bool {
     let guard = rcu_tasks_trace::read_lock();
-    // SAFETY: The reference keeps the address space alive.
-    unsafe { probe.consumers().wants(mm.as_raw(), &guard) }
+    probe.consumers().wants(mm, &guard)
 }
 
 /// Visits every process that has the probe's instruction mapped. An installation ends with the

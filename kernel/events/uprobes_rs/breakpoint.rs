@@ -115,14 +115,14 @@ pub(crate) unsafe fn write(
     data: *mut c_void,
 ) -> Result {
     let verify = verify.ok_or(EINVAL)?;
-    let nbytes = usize::try_from(nbytes)?;
-    within_page(vaddr, nbytes).ok_or(EINVAL)?;
+    let len = usize::try_from(nbytes)?;
+    within_page(vaddr, len).ok_or(EINVAL)?;
     // SAFETY: By the function's contract.
     let (probe, patch) = unsafe {
         let patch = Patch {
             vma: LockedVma::from_raw(vma),
             vaddr,
-            bytes: slice::from_raw_parts(insn.cast(), nbytes),
+            bytes: slice::from_raw_parts(insn.cast(), len),
             purpose: Purpose::from_is_register(is_register),
             // One step of several, and the architecture has no way back from between them.
             may_be_killed: false,
@@ -131,7 +131,7 @@ pub(crate) unsafe fn write(
     };
     let result = patch.apply(probe, update_ref_ctr, |page| {
         // SAFETY: By the function's contract.
-        match unsafe { verify(page.as_ptr(), vaddr, insn, nbytes as c_int, data) } {
+        match unsafe { verify(page.as_ptr(), vaddr, insn, nbytes, data) } {
             0 => Ok(Verdict::Done),
             errno if errno < 0 => Err(Error::from_errno(errno)),
             _ => Ok(Verdict::Write),

@@ -20,6 +20,7 @@ use kernel::{
         c_ulong,
         c_void, //
     },
+    mm::Mm,
     prelude::*,
     sync::{
         atomic::{
@@ -172,15 +173,11 @@ impl Consumer {
     }
 
     /// Does it want the breakpoint in this address space? One without a filter always does.
-    ///
-    /// # Safety
-    ///
-    /// `mm` must be a valid address space.
-    pub(crate) unsafe fn wants(&self, mm: *mut bindings::mm_struct) -> bool {
+    pub(crate) fn wants(&self, mm: &Mm) -> bool {
         // SAFETY: As in `handler()`.
         match unsafe { (*self.as_ptr()).filter } {
-            // SAFETY: The consumer is alive, and `mm` is valid by the function's contract.
-            Some(filter) => unsafe { filter(self.as_ptr(), mm) },
+            // SAFETY: The consumer is alive, and the reference keeps the address space.
+            Some(filter) => unsafe { filter(self.as_ptr(), mm.as_raw()) },
             None => true,
         }
     }
@@ -284,18 +281,8 @@ impl Consumers {
 
     /// Does any consumer want the breakpoint in this address space? May sleep. Who was taken off a
     /// moment ago may still be asked.
-    ///
-    /// # Safety
-    ///
-    /// `mm` must be a valid address space.
-    pub(crate) unsafe fn wants(
-        &self,
-        mm: *mut bindings::mm_struct,
-        guard: &rcu_tasks_trace::Guard,
-    ) -> bool {
-        let mut consumers = self.iter(guard);
-        // SAFETY: `mm` is valid by the function's contract.
-        consumers.any(|consumer| unsafe { consumer.wants(mm) })
+    pub(crate) fn wants(&self, mm: &Mm, guard: &rcu_tasks_trace::Guard) -> bool {
+        self.iter(guard).any(|consumer| consumer.wants(mm))
     }
 
     /// Walks the list without a lock; who is taken off meanwhile may still be met.

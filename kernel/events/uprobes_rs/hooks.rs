@@ -10,10 +10,7 @@
 //! Every `mmap()`, `munmap()` and `fork()` in the system comes here, so that the first question is
 //! always whether there are any probes at all.
 
-use core::{
-    iter,
-    ops::RangeInclusive, //
-};
+use core::iter;
 
 use kernel::{
     bindings,
@@ -100,7 +97,7 @@ fn install_all(vma: &LockedVma<'_>, inode: InodeId) {
     let mut rest = Some(first);
     while let Some(next) = rest {
         let mut batch = Batch::new();
-        rest = batch.fill(vma.mm(), inode, next..=last);
+        rest = batch.fill(vma.mm(), inode, next, last);
         for probe in batch.iter() {
             // SAFETY: The current task always exists.
             if unsafe { bindings::fatal_signal_pending(bindings::get_current()) != 0 } {
@@ -130,16 +127,15 @@ impl Batch {
         }
     }
 
-    /// Takes the first probes of a file with such offsets: of them those that are not dying, and
+    /// Looks for the first probes in `first..=last` of a file, and takes those that are not dying and
     /// that a consumer wants in the address space. Returns the offset at which to go on if there may
     /// be more. May sleep.
-    fn fill(&mut self, mm: &Mm, inode: InodeId, offsets: RangeInclusive<i64>) -> Option<i64> {
+    fn fill(&mut self, mm: &Mm, inode: InodeId, first: i64, last: i64) -> Option<i64> {
         let guard = rcu_tasks_trace::read_lock();
         let mut found = [None; SOME];
-        self.len = tree::some_in(inode, *offsets.start(), *offsets.end(), &mut found, &guard);
+        self.len = tree::some_in(inode, first, last, &mut found, &guard);
         for (place, probe) in iter::zip(&mut self.probes, found.iter().map_while(|found| *found)) {
-            // SAFETY: The reference keeps the address space alive.
-            if unsafe { probe.consumers().wants(mm.as_raw(), &guard) } {
+            if probe.consumers().wants(mm, &guard) {
                 *place = probe.try_get();
             }
         }

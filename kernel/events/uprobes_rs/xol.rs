@@ -125,14 +125,10 @@ impl Block {
         Self::of(Arc::new(page, GFP_KERNEL)?, 0)
     }
 
-    /// Is there room for another block behind this one in the same page?
-    fn has_room_behind(&self) -> bool {
-        self.vaddr % PAGE_SIZE + 2 * BLOCK_BYTES <= PAGE_SIZE
-    }
-
-    /// The block behind this one in the same page, which must have room for it.
-    fn next(&self) -> Result<KVBox<Self>> {
-        Self::of(self.page.clone(), self.vaddr + BLOCK_BYTES)
+    /// The block behind this one in the same page, if there is room for it.
+    fn next(&self) -> Option<Result<KVBox<Self>>> {
+        let has_room = self.vaddr % PAGE_SIZE + 2 * BLOCK_BYTES <= PAGE_SIZE;
+        has_room.then(|| Self::of(self.page.clone(), self.vaddr + BLOCK_BYTES))
     }
 
     fn of(page: Arc<Page>, vaddr: usize) -> Result<KVBox<Self>> {
@@ -249,10 +245,10 @@ impl Slots for Area {
 
     fn add_block(&self, mm: &MmWithUser, index: usize) -> Result {
         let last = self.blocks.get(index - 1).ok_or(ENOMEM)?;
-        if !last.has_room_behind() {
-            return self.add_page(mm, index);
+        match last.next() {
+            Some(block) => self.blocks.set(index, block?),
+            None => self.add_page(mm, index)?,
         }
-        self.blocks.set(index, last.next()?);
         Ok(())
     }
 

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Pages of a process, reached through its page tables, and of the files that it maps.
+//!
+//! Relies on its callers for `mmap_lock`, which most of them show as a [`LockedVma`]. Promises that
+//! a page stays as long as somebody has it, and that nothing beyond its end is read or written.
+//! That it is still mapped where it was found is for `pte.rs` to say.
 
 use core::{
     marker::PhantomData,

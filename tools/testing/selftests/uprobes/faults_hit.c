@@ -18,7 +18,7 @@
 #define PAGE		4096
 /* What the first block of slots holds beside the trampoline. */
 #define FIRST_BLOCK	(ARCH_BLOCK_SLOTS - 1)
-/* A block that is a page is mapped, too. */
+/* How many allocations another block takes at least: one that is a page is mapped, too. */
 #define BLOCK_NEEDS	(PAGE / ARCH_SLOT_BYTES == ARCH_BLOCK_SLOTS ? 2 : 1)
 
 FIXTURE(faults_hit)

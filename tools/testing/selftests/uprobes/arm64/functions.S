@@ -3,8 +3,7 @@
  * The functions that arch.h and guarded.h declare. The kernel emulates nop,
  * branches, calls, returns and adr; it single-steps everything else.
  */
-#define MANY_COUNT	1200
-#define MANY_STRIDE	16
+#include "../many.h"
 
 	.text
 
@@ -86,7 +85,7 @@ function tail_loop
 	mov x0, #0
 	ret
 
-	/* An immediate has 12 bits, which is enough. */
+	/* Their numbers fit an immediate of 12 bits. */
 	.balign 16
 label many
 	.set i, 0

@@ -13,6 +13,8 @@
 #include <string.h>
 #include <sys/ucontext.h>
 
+#include "../many.h"
+
 /* First instruction emulated by the kernel; returns @x. */
 long emulated(long x);
 /* First instruction single-stepped, and not the same; each returns @x + 1. */
@@ -45,10 +47,6 @@ long tail_loop(long n);
  * bits. It is the first instruction that adds, and it is stepped, so that no two
  * of them are the same.
  */
-#define MANY_COUNT	1200
-#define MANY_STRIDE	16
-/* So many of them do not fit into one block of slots, but into a few. */
-#define MANY_BLOCKS	200
 extern const char many[];
 
 /* First instruction stepped, and faults on a bad @p; returns *@p. */

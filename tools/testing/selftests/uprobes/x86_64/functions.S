@@ -5,8 +5,7 @@
  * is no more than adding, subtracting, comparing or combining bits. What is to be
  * stepped here, both step: multiplications, and addresses of 32 bits.
  */
-#define MANY_COUNT	1200
-#define MANY_STRIDE	16
+#include "../many.h"
 
 	.text
 
