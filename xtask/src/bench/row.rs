@@ -16,6 +16,15 @@ pub(crate) struct Figure {
     pub(crate) spread: f64,
 }
 
+/// What a row has of both implementations.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Figures {
+    pub(crate) c: Figure,
+    pub(crate) rust: Figure,
+    /// Rust to C, if C has something to divide by.
+    pub(crate) ratio: Option<Figure>,
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct Row {
     /// The meter's name.
@@ -27,6 +36,8 @@ pub(crate) struct Row {
     pub(crate) better: Better,
     pub(crate) c: Figure,
     pub(crate) rust: Figure,
+    /// See [`Figures::ratio`].
+    ratio: Option<Figure>,
     pub(crate) targets: Vec<Target>,
     /// What the figures are made up of, the most first; empty where nobody looked.
     pub(crate) parts: Vec<Part>,
@@ -76,10 +87,6 @@ pub(crate) enum Target {
     RatioAtMost(f64),
     RatioAtLeast(f64),
     /// The Rust figure itself.
-    #[allow(
-        dead_code,
-        reason = "of counts that are to be zero, whose meter comes next"
-    )]
     ValueAtMost(f64),
     /// The Rust figure to that of a simpler row, also in Rust.
     GrowthAtMost {
@@ -104,8 +111,9 @@ impl Row {
         name: impl Into<String>,
         arch: Arch,
         unit: impl Into<String>,
-        [c, rust]: [Figure; 2],
+        figures: impl Into<Figures>,
     ) -> Self {
+        let Figures { c, rust, ratio } = figures.into();
         Self {
             meter: meter.to_owned(),
             name: name.into(),
@@ -114,6 +122,7 @@ impl Row {
             better: Better::Less,
             c,
             rust,
+            ratio,
             targets: Vec::new(),
             parts: Vec::new(),
         }
@@ -131,7 +140,7 @@ impl Row {
 
     /// Rust to C, if C has a figure to divide by.
     pub(crate) fn ratio(&self) -> Option<f64> {
-        (self.c.value > 0.0).then(|| self.rust.value / self.c.value)
+        self.ratio.map(|ratio| ratio.value)
     }
 
     /// What is compared with earlier runs: the ratio, or where C has nothing to
@@ -140,17 +149,9 @@ impl Row {
         self.ratio().unwrap_or(self.rust.value)
     }
 
-    /// How far apart the ratios of single repetitions can lie.
+    /// How far apart the ratios of single repetitions lie, or can lie.
     pub(crate) fn ratio_spread(&self) -> Option<f64> {
-        let part = |figure: Figure| {
-            if figure.value > 0.0 {
-                figure.spread / figure.value
-            } else {
-                0.0
-            }
-        };
-        self.ratio()
-            .map(|ratio| ratio * (part(self.c) + part(self.rust)))
+        self.ratio.map(|ratio| ratio.spread)
     }
 
     pub(crate) fn missed(&self) -> impl Iterator<Item = Target> {
@@ -197,6 +198,44 @@ impl Verdict {
     }
 }
 
+impl Figures {
+    /// Of values of C, each with the one of Rust that was measured beside it: whatever made one
+    /// of them high or low had as much to do with the other, so that the ratio is that of pairs.
+    pub(crate) fn of_pairs(pairs: &[[f64; 2]]) -> Option<Self> {
+        let figure = |value: fn(&[f64; 2]) -> f64| Figure::of(pairs.iter().map(value).collect());
+        let [c, rust] = [figure(|pair| pair[0])?, figure(|pair| pair[1])?];
+        let ratio = figure(|[c, rust]| rust / c);
+        Some(Self {
+            c,
+            rust,
+            ratio: ratio.filter(|_| pairs.iter().all(|[c, _]| *c > 0.0)),
+        })
+    }
+}
+
+/// Of figures that were measured on their own.
+impl From<[Figure; 2]> for Figures {
+    fn from([c, rust]: [Figure; 2]) -> Self {
+        let part = |figure: Figure| {
+            if figure.value > 0.0 {
+                figure.spread / figure.value
+            } else {
+                0.0
+            }
+        };
+        let value = rust.value / c.value;
+        let ratio = Figure {
+            value,
+            spread: value * (part(c) + part(rust)),
+        };
+        Self {
+            c,
+            rust,
+            ratio: (c.value > 0.0).then_some(ratio),
+        }
+    }
+}
+
 impl Figure {
     /// The median of repetitions; its spread is that of their middle half.
     pub(crate) fn of(mut values: Vec<f64>) -> Option<Self> {
@@ -237,6 +276,19 @@ mod tests {
         assert_eq!(row(200.0, 150.0).ratio(), Some(0.75));
         assert_eq!(row(0.0, 150.0).ratio(), None);
         assert_eq!(row(100.0, 50.0).ratio_spread(), Some(0.5 * (0.01 + 0.02)));
+    }
+
+    #[test]
+    fn ratios_of_pairs_do_not_see_what_changed_both() {
+        let figures = Figures::of_pairs(&[[2.0, 1.0], [20.0, 10.0], [200.0, 100.0]]).unwrap();
+        let ratio = Figure {
+            value: 0.5,
+            spread: 0.0,
+        };
+        assert_eq!((figures.c.value, figures.rust.value), (20.0, 10.0));
+        assert_eq!(figures.ratio, Some(ratio));
+        assert_eq!(Figures::of_pairs(&[]), None);
+        assert_eq!(Figures::of_pairs(&[[0.0, 1.0]]).unwrap().ratio, None);
     }
 
     #[test]

@@ -2,8 +2,9 @@
 
 //! Meter `throughput`: upstream's `bench trig-*`, hits per second.
 //!
-//! Guests of both implementations take turns, so that what else the host does
-//! in a while falls on both.
+//! Guests of both implementations take turns, so that the host is as fast for one as for the
+//! other. Where its code and data lie makes a guest faster or slower for as long as it lives, so
+//! several are booted of each.
 
 use super::{
     Meter, Stage,

@@ -6,13 +6,15 @@
 //! one shared folder and a time limit, the same for every architecture. The
 //! guest's changes are discarded; what it leaves in `/results` comes back.
 
+mod end;
 pub(crate) mod log;
 mod qemu;
 mod root;
+mod turns;
 
 use crate::{
     arch::Arch,
-    cache::{self, Cache},
+    cache::{self, Cache, Lock},
     cmd::Cmd,
     kernel::Kernel,
 };
@@ -51,6 +53,15 @@ pub(crate) struct Ran {
     /// The kernel's log.
     pub(crate) console: String,
     pub(crate) results: tempfile::TempDir,
+}
+
+/// What a guest needs to run once.
+struct Prepared<'a> {
+    guest: &'a Guest,
+    kernel: &'a Kernel,
+    job: &'a Job,
+    scratch: tempfile::TempDir,
+    _logs: Lock,
 }
 
 /// Makes guests of one root file system.
@@ -123,34 +134,34 @@ impl Ran {
 
 impl Guest {
     pub(crate) fn run(&self, kernel: &Kernel, job: &Job) -> Result<Ran> {
+        let stage = self.prepare(kernel, job)?;
+        stage.machine().run()?;
+        stage.leave()
+    }
+
+    /// Runs two guests that take turns, so that the host is as fast for one as for the other.
+    pub(crate) fn run_in_turns(&self, both: [(&Kernel, &Job); 2]) -> Result<[Ran; 2]> {
+        let [one, other] = both;
+        let (one, other) = (self.prepare(one.0, one.1)?, self.prepare(other.0, other.1)?);
+        turns::run([&one.machine(), &other.machine()])?;
+        Ok([one.leave()?, other.leave()?])
+    }
+
+    fn prepare<'a>(&'a self, kernel: &'a Kernel, job: &'a Job) -> Result<Prepared<'a>> {
         // Two guests with one name would write into, and read, the same logs.
         let arch = kernel.variant.arch;
-        let _logs = self.cache.lock(&format!("logs of {} {arch}", job.name))?;
+        let logs = self.cache.lock(&format!("logs of {} {arch}", job.name))?;
         // What an earlier one left must not pass for what this one says.
         for what in ["console", "output"] {
             cache::remove(&job.log(&self.cache, arch, what))?;
         }
         let scratch = self.scratch(kernel, job)?;
-        let machine = self.machine(kernel, job, scratch.path());
-        let logs = machine.logs();
-        machine.run(job)?;
-        let results = self.cache.temp_dir()?;
-        fs::rename(
-            scratch.path().join("results"),
-            results.path().join("results"),
-        )?;
-        let status = fs::read_to_string(results.path().join("results/status"));
-        let Some(status) = status.ok().and_then(|text| text.trim().parse().ok()) else {
-            bail!(
-                "the guest ended before its command did; the last of its console:\n{}",
-                crate::cmd::tail(&logs.console)
-            );
-        };
-        Ok(Ran {
-            status,
-            output: lossy(&logs.output)?,
-            console: lossy(&logs.console)?,
-            results,
+        Ok(Prepared {
+            guest: self,
+            kernel,
+            job,
+            scratch,
+            _logs: logs,
         })
     }
 
@@ -202,6 +213,36 @@ impl Guest {
         disk(&staged, &scratch.path().join("work.img"), &log)?;
         cache::remove(&staged)?;
         Ok(scratch)
+    }
+}
+
+impl Prepared<'_> {
+    fn machine(&self) -> qemu::Machine<'_> {
+        self.guest
+            .machine(self.kernel, self.job, self.scratch.path())
+    }
+
+    /// What the guest that has run left.
+    fn leave(self) -> Result<Ran> {
+        let logs = self.machine().logs();
+        let results = self.guest.cache.temp_dir()?;
+        fs::rename(
+            self.scratch.path().join("results"),
+            results.path().join("results"),
+        )?;
+        let status = fs::read_to_string(results.path().join("results/status"));
+        let Some(status) = status.ok().and_then(|text| text.trim().parse().ok()) else {
+            bail!(
+                "the guest ended before its command did; the last of its console:\n{}",
+                crate::cmd::tail(&logs.console)
+            );
+        };
+        Ok(Ran {
+            status,
+            output: lossy(&logs.output)?,
+            console: lossy(&logs.console)?,
+            results,
+        })
     }
 }
 

@@ -2,20 +2,23 @@
 
 //! QEMU: its command line, and its life under a time limit.
 
-use super::Job;
+use super::{
+    Job,
+    end::{End, Limits, to_first_process},
+};
 use crate::{
     arch::Flavour,
     cache::Cache,
     cmd::{self, Cmd},
     kernel::Kernel,
-    ui,
 };
 use anyhow::{Context, Result, bail};
 use std::{
+    ffi::OsStr,
     fs::File,
     io::{Read, Write, stdout},
     path::{Path, PathBuf},
-    process::{Child, ChildStdout, Stdio},
+    process::{Child, ChildStdout, Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
@@ -65,58 +68,65 @@ impl Machine<'_> {
     }
 
     /// Runs until the guest ends itself, or ends it at the time limit.
-    ///
-    /// A guest that does not come to its first process is booted once more: QEMU before 8.1 loses
-    /// a race, now and then, between a virtual CPU that writes code and one that translates it,
-    /// and the kernel patches itself while it boots.
-    pub(super) fn run(&self, job: &Job) -> Result<()> {
-        let mut end = self.run_once(job)?;
-        if end == End::NeverBegan {
-            ui::note("the guest hangs before its first process; booting it again");
-            end = self.run_once(job)?;
+    pub(super) fn run(&self) -> Result<()> {
+        let end = to_first_process(|| self.run_once())?;
+        self.check_end(end)
+    }
+
+    fn run_once(&self) -> Result<End> {
+        let mut child = self.spawn(self.command(&OUTPUT)?.stdin(Stdio::null()))?;
+        let output = child.stdout.take().context("QEMU has no output")?;
+        let (file, show) = (File::create(self.logs().output)?, self.job.show);
+        let reader = thread::spawn(move || copy(output, file, show));
+        let ended = wait(&mut child, self.limits(), &self.began());
+        let copied = reader.join();
+        let end = ended?;
+        copied.map_err(|_| anyhow::anyhow!("the reader of the guest's output failed"))??;
+        self.check_complaints()?;
+        Ok(end)
+    }
+
+    /// Starts QEMU; what it writes on standard output is the caller's.
+    pub(super) fn spawn(&self, command: &mut Command) -> Result<Child> {
+        command
+            .stdout(Stdio::piped())
+            .stderr(File::create(self.logs().qemu)?)
+            .spawn()
+            .context("QEMU does not start")
+    }
+
+    /// Fails if QEMU itself had something to say.
+    pub(super) fn check_complaints(&self) -> Result<()> {
+        let log = self.logs().qemu;
+        if std::fs::read_to_string(&log)?.contains("qemu-system") {
+            bail!("{}", cmd::tail(&log));
         }
-        if end == End::ByItself {
-            return Ok(());
-        }
-        let (logs, limit) = (self.logs(), job.limit.min(BOOT_LIMIT));
+        Ok(())
+    }
+
+    /// Fails unless the guest ended itself.
+    pub(super) fn check_end(&self, end: End) -> Result<()> {
+        let limit = match end {
+            End::ByItself => return Ok(()),
+            End::TimeLimit => self.limits().whole,
+            End::NeverBegan => self.limits().boot,
+        };
+        let logs = self.logs();
         bail!(
             "the guest was ended after {} s; the last of its output:\n{}\nand of its console:\n{}",
-            if end == End::NeverBegan {
-                limit
-            } else {
-                job.limit
-            }
-            .as_secs(),
+            limit.as_secs(),
             cmd::tail(&logs.output),
             cmd::tail(&logs.console)
         );
     }
 
-    fn run_once(&self, job: &Job) -> Result<End> {
-        let logs = self.logs();
-        let mut child = self
-            .command(&OUTPUT)?
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(File::create(&logs.qemu)?)
-            .spawn()
-            .context("QEMU does not start")?;
-        let output = child.stdout.take().context("QEMU has no output")?;
-        let (file, show) = (File::create(&logs.output)?, job.show);
-        let reader = thread::spawn(move || copy(output, file, show));
-        let limits = Limits {
-            boot: BOOT_LIMIT,
-            whole: job.limit,
-        };
-        let ended = wait(&mut child, limits, &self.scratch.join("results/began"));
-        let copied = reader.join();
-        let end = ended?;
-        copied.map_err(|_| anyhow::anyhow!("the reader of the guest's output failed"))??;
-        let said = std::fs::read_to_string(&logs.qemu)?;
-        if said.contains("qemu-system") {
-            bail!("{}", cmd::tail(&logs.qemu));
-        }
-        Ok(end)
+    pub(super) fn limits(&self) -> Limits {
+        Limits::of(self.job)
+    }
+
+    /// What the first process makes.
+    pub(super) fn began(&self) -> PathBuf {
+        self.scratch.join("results/began")
     }
 
     /// Runs with the terminal as the guest's, for as long as the user likes.
@@ -132,7 +142,8 @@ impl Machine<'_> {
         Ok(())
     }
 
-    fn command(&self, port: &[&str]) -> Result<std::process::Command> {
+    /// QEMU's command, with `port` for what the guest's command writes.
+    pub(super) fn command(&self, port: &[impl AsRef<OsStr>]) -> Result<Command> {
         let facts = self.kernel.variant.arch.facts();
         let logs = self.logs();
         let disk =
@@ -171,26 +182,6 @@ impl Machine<'_> {
     }
 }
 
-/// By when a guest has come to its first process, which takes seconds on an idle machine.
-const BOOT_LIMIT: Duration = Duration::from_secs(180);
-
-/// How a guest has ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum End {
-    ByItself,
-    /// It took too long, and was ended.
-    TimeLimit,
-    /// It did not come to its first process, and was ended.
-    NeverBegan,
-}
-
-/// How long a guest may take to its first process, and to its end.
-#[derive(Clone, Copy)]
-struct Limits {
-    boot: Duration,
-    whole: Duration,
-}
-
 /// Waits for the end, or brings it about. The first process makes the file `began`.
 fn wait(child: &mut Child, limits: Limits, began: &Path) -> Result<End> {
     let start = Instant::now();
@@ -198,11 +189,8 @@ fn wait(child: &mut Child, limits: Limits, began: &Path) -> Result<End> {
         if child.try_wait()?.is_some() {
             return Ok(End::ByItself);
         }
-        if start.elapsed() >= limits.boot && !began.exists() {
-            break End::NeverBegan;
-        }
-        if start.elapsed() >= limits.whole {
-            break End::TimeLimit;
+        if let Some(end) = limits.passed(start, began) {
+            break end;
         }
         thread::sleep(Duration::from_millis(50));
     };
