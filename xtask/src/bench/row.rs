@@ -167,7 +167,16 @@ impl Row {
 }
 
 impl Target {
-    fn judge(self, row: &Row) -> Verdict {
+    /// What is held against the limit, unless C has nothing to divide by.
+    pub(crate) fn reached(self, row: &Row) -> Option<f64> {
+        match self {
+            Self::RatioAtMost(_) | Self::RatioAtLeast(_) => row.ratio(),
+            Self::ValueAtMost(_) => Some(row.rust.value),
+            Self::GrowthAtMost { base, .. } => (base > 0.0).then(|| row.rust.value / base),
+        }
+    }
+
+    pub(crate) fn judge(self, row: &Row) -> Verdict {
         let ratio = row.ratio().zip(row.ratio_spread());
         let value = row.rust.value;
         match self {

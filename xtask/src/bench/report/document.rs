@@ -2,7 +2,7 @@
 
 //! The figures as a page of the kernel's documentation, with its pictures.
 
-use super::{About, Report, parts, picture, table};
+use super::{About, Report, digest, parts, picture, table};
 use crate::{bench::row::Row, cache};
 use anyhow::Result;
 use std::path::Path;
@@ -26,14 +26,24 @@ pub(super) fn write(report: &Report, repo: &Path) -> Result<()> {
     for fact in &report.setting {
         page += &format!(":{}: {}\n", fact.what, fact.is);
     }
+    page += &glance(report);
     for (about, rows) in report.sections() {
         let picture = format!("{PAGE}-{}.svg", about.name);
         let svg = picture::draw(about.about, &rows)?;
         cache::write_atomically(&folder.join(&picture), svg.as_bytes())?;
         page += &section(about, &rows, &picture);
     }
-    page += &format!("\n{}\n", report.summary());
     cache::write_atomically(&folder.join(format!("{PAGE}.rst")), page.as_bytes())
+}
+
+fn glance(report: &Report) -> String {
+    format!(
+        "\nAt a glance\n===========\n\n\
+         Of each target, what the rows that have it reach, from the least to the most:\n\n\
+         {}\n{}\n",
+        csv(digest::HEADER, digest::lines(&report.rows).into_iter()),
+        report.summary()
+    )
 }
 
 fn section(about: &About, rows: &[&Row], picture: &str) -> String {

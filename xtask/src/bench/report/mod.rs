@@ -3,6 +3,7 @@
 //! What a run found, in forms for different readers: a table for a terminal and
 //! for documentation, JSON for programs, a picture for those in a hurry.
 
+mod digest;
 mod document;
 mod parts;
 mod picture;
@@ -70,7 +71,12 @@ impl Report {
                 parts::terminal(&rows)
             )
         });
-        format!("{}\n{}", sections.collect::<String>(), self.summary())
+        format!(
+            "{}\n{}\n{}",
+            sections.collect::<String>(),
+            digest::terminal(&self.rows),
+            self.summary()
+        )
     }
 
     /// Writes `report.md`, `report.json` and a picture of each meter into `out`.
@@ -110,10 +116,11 @@ impl Report {
             )
         });
         format!(
-            "# Uprobes in Rust compared with C\n\n{}{}\n{}\n",
+            "# Uprobes in Rust compared with C\n\n{}\n{}\n{}\n{}",
             setting.collect::<String>(),
-            sections.collect::<String>(),
-            self.summary()
+            digest::markdown(&self.rows),
+            self.summary(),
+            sections.collect::<String>()
         )
     }
 
