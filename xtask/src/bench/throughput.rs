@@ -39,7 +39,7 @@ impl Meter for Throughput {
         let job = |imp| {
             Job::new(format!("bench-{NAME}-{imp}"), command(stage.project.arch))
                 .folder(&programs)
-                .limit(600)
+                .limit(900)
         };
         let mut pair = Pair::default();
         for _ in 0..if stage.quick { 1 } else { ROUNDS } {
@@ -71,7 +71,7 @@ fn command(arch: Arch) -> String {
         for hook in HOOKS {
             let name = format!("trig-{hook}-{first}");
             command += &format!(
-                "echo row {name}; ./{}/bpf/bench -w1 -d2 -p1 -a {name} || exit 1\n",
+                "echo row {name}; ./{}/bpf/bench -w1 -d4 -p1 -a {name} || exit 1\n",
                 upstream::FOLDER
             );
         }

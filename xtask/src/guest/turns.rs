@@ -14,12 +14,12 @@ use super::{
     end::{End, to_first_process},
     qemu::Machine,
 };
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 use std::{
     fs,
     io::{BufRead, BufReader, Write},
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, ChildStdin, ChildStdout, Stdio},
     sync::mpsc::{Receiver, RecvTimeoutError, channel},
     thread,
@@ -45,15 +45,8 @@ fn run_once(machines: [&Machine; 2]) -> Result<End> {
     let [one, other] = machines;
     let mut guests = [Held::start(one)?, Held::start(other)?];
     let end = loop {
-        let places = [guests[0].place(), guests[1].place()];
-        let behind = places.into_iter().min();
-        if behind == Some(Place::End) {
-            break End::ByItself;
-        }
-        for (guest, place) in guests.iter_mut().zip(places) {
-            if Some(place) == behind {
-                guest.take_turn()?;
-            }
+        if let Some(end) = take_turns(&mut guests)? {
+            break end;
         }
         let passed = |machine: &&Machine| machine.limits().passed(start, &machine.began());
         if let Some(end) = machines.iter().find_map(passed) {
@@ -66,6 +59,25 @@ fn run_once(machines: [&Machine; 2]) -> Result<End> {
     Ok(end)
 }
 
+/// A turn for the guest that is behind, or for both; nothing is left to do after an end.
+fn take_turns(guests: &mut [Held; 2]) -> Result<Option<End>> {
+    let places = [guests[0].place(), guests[1].place()];
+    let behind = places.into_iter().min();
+    if behind == Some(Place::End) {
+        return Ok(Some(End::ByItself));
+    }
+    for (guest, place) in guests.iter_mut().zip(places) {
+        if Some(place) != behind {
+            continue;
+        }
+        if guest.take_turn()? == Answer::None {
+            ensure!(!guest.machine.began().exists(), "QEMU does not answer");
+            return Ok(Some(End::NeverBegan));
+        }
+    }
+    Ok(None)
+}
+
 /// How far a guest has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Place {
@@ -75,11 +87,11 @@ enum Place {
 }
 
 /// A guest that runs only when it is told to. It ends with this value.
-struct Held {
+struct Held<'a> {
+    machine: &'a Machine<'a>,
     child: Child,
     commands: ChildStdin,
     answers: Receiver<String>,
-    output: PathBuf,
     has_ended: bool,
 }
 
@@ -89,22 +101,23 @@ enum Answer {
     Done,
     /// Nothing: the guest has ended, and QEMU with it.
     Ended,
+    /// Nothing, for a long time.
+    None,
 }
 
-impl Held {
-    fn start(machine: &Machine) -> Result<Self> {
-        let output = machine.logs().output;
-        let mut command = machine.command(&port(&output))?;
+impl<'a> Held<'a> {
+    fn start(machine: &'a Machine<'a>) -> Result<Self> {
+        let mut command = machine.command(&port(&machine.logs().output))?;
         // The guest stands until it gets its first turn.
         command.args(["-S", "-qmp", "stdio"]).stdin(Stdio::piped());
         let mut child = machine.spawn(&mut command)?;
         let commands = child.stdin.take().context("QEMU has no input")?;
         let answers = lines(child.stdout.take().context("QEMU has no output")?);
         let mut guest = Self {
+            machine,
             child,
             commands,
             answers,
-            output,
             has_ended: false,
         };
         guest.tell("qmp_capabilities")?;
@@ -116,28 +129,32 @@ impl Held {
             return Place::End;
         }
         // There is no file before there is output.
-        let output = fs::read(&self.output).unwrap_or_default();
+        let output = fs::read(self.machine.logs().output).unwrap_or_default();
         Place::Line(output.iter().filter(|byte| **byte == b'\n').count())
     }
 
-    fn take_turn(&mut self) -> Result<()> {
-        self.tell("cont")?;
-        thread::sleep(TURN);
-        self.tell("stop")
+    /// Runs for a moment; says how QEMU took it when that was over.
+    fn take_turn(&mut self) -> Result<Answer> {
+        let answer = self.tell("cont")?;
+        if answer == Answer::Done {
+            thread::sleep(TURN);
+            return self.tell("stop");
+        }
+        Ok(answer)
     }
 
     /// Has QEMU do `command`; if it has ended, that is noted.
-    fn tell(&mut self, command: &str) -> Result<()> {
+    fn tell(&mut self, command: &str) -> Result<Answer> {
         let line = format!("{}\n", json!({ "execute": command }));
         // A QEMU that has ended does not read; that is seen where its answers end.
         let _ = self.commands.write_all(line.as_bytes());
         let answer = answer(&self.answers).with_context(|| format!("QEMU: {command}"))?;
         self.has_ended |= answer == Answer::Ended;
-        Ok(())
+        Ok(answer)
     }
 }
 
-impl Drop for Held {
+impl Drop for Held<'_> {
     fn drop(&mut self) {
         // Fails if QEMU has ended, which is as well.
         let _ = self.child.kill();
@@ -175,7 +192,7 @@ fn answer(lines: &Receiver<String>) -> Result<Answer> {
         let line = match lines.recv_timeout(ANSWER_LIMIT) {
             Ok(line) => line,
             Err(RecvTimeoutError::Disconnected) => return Ok(Answer::Ended),
-            Err(RecvTimeoutError::Timeout) => bail!("no answer"),
+            Err(RecvTimeoutError::Timeout) => return Ok(Answer::None),
         };
         let said: Value = serde_json::from_str(&line).with_context(|| line.clone())?;
         if said.get("return").is_some() {
