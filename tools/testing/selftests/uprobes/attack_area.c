@@ -59,8 +59,7 @@ TEST_F(attack, unmap_then_step_more)
 	struct trace_counter counter;
 
 	ASSERT_EQ(0, trace_create(&counter, "attack", PROBE_ENTRY));
-	for (int i = 0; i < MORE_SLOTS; i++)
-		ASSERT_EQ(0, trace_add(&counter, place_of(many + i * MANY_STRIDE)));
+	ASSERT_EQ(0, trace_add_many(&counter, MORE_SLOTS));
 	ASSERT_EQ(0, trace_enable(&counter));
 	EXPECT_EQ(0, signal_of(unmap_then_step_more));
 	trace_destroy(&counter);

@@ -104,20 +104,15 @@ FIXTURE_TEARDOWN(faults_elsewhere)
 {
 }
 
-static long call_many(int i, long x)
-{
-	return ((long (*)(long))(many + i * MANY_STRIDE))(x);
-}
-
 static void need_another_block(void *unused)
 {
 	for (int i = 0; i < FIRST_BLOCK; i++) {
-		if (call_many(i, 1) != 1 + i)
+		if (many_call(i, 1) != 1 + i)
 			_exit(1);
 	}
 	fail_open();
 	fail_begin();
-	report->right = call_many(FIRST_BLOCK, 1) == 1 + FIRST_BLOCK;
+	report->right = many_call(FIRST_BLOCK, 1) == 1 + FIRST_BLOCK;
 	report->failed = fail_end();
 }
 
@@ -131,8 +126,7 @@ TEST_F_TIMEOUT(faults_elsewhere, slot_in_a_new_block, 240)
 	if (!implementation_is_rust())
 		SKIP(return, "the C implementation has one page");
 	ASSERT_EQ(0, trace_create(&counter, "faults", PROBE_ENTRY));
-	for (int i = 0; i <= FIRST_BLOCK; i++)
-		ASSERT_EQ(0, trace_add(&counter, place_of(many + i * MANY_STRIDE)));
+	ASSERT_EQ(0, trace_add_many(&counter, FIRST_BLOCK + 1));
 	ASSERT_EQ(0, trace_enable(&counter));
 	for (failing.nth = 1; ; failing.nth++) {
 		ASSERT_EQ(0, run_in_child(need_another_block, NULL));

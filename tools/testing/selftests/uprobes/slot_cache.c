@@ -202,8 +202,7 @@ TEST_F(slot_cache, many_probes)
 	struct trace_counter counter;
 
 	ASSERT_EQ(0, trace_create(&counter, "slot_cache", PROBE_ENTRY));
-	for (int i = 0; i < FUNCTIONS; i++)
-		ASSERT_EQ(0, trace_add(&counter, place_of(many + i * MANY_STRIDE)));
+	ASSERT_EQ(0, trace_add_many(&counter, FUNCTIONS));
 	ASSERT_EQ(0, trace_enable(&counter));
 	EXPECT_EQ(0, step_many((void *)1));
 	expect_free(_metadata, self, step_many, (void *)20, 20 * FUNCTIONS);

@@ -83,8 +83,7 @@ FIXTURE_SETUP(slots)
 	if (variant->too_many || !implementation_is_rust())
 		run_on_cpu0();
 	ASSERT_EQ(0, trace_create(&self->counter, "slots", PROBE_ENTRY));
-	for (int i = 0; i < functions; i++)
-		ASSERT_EQ(0, trace_add(&self->counter, place_of(many + i * MANY_STRIDE)));
+	ASSERT_EQ(0, trace_add_many(&self->counter, functions));
 	ASSERT_EQ(0, trace_enable(&self->counter));
 }
 

@@ -69,6 +69,15 @@ int trace_add(struct trace_counter *counter, struct place place)
 	return trace_add_fetching(counter, place, "");
 }
 
+int trace_add_many(struct trace_counter *counter, int count)
+{
+	int error = 0;
+
+	for (int i = 0; i < count && !error; i++)
+		error = trace_add(counter, place_of(many + i * MANY_STRIDE));
+	return error;
+}
+
 static void switch_path(struct trace_counter *counter, char *path, size_t size)
 {
 	char file[128];

@@ -96,6 +96,8 @@ int trace_create(struct trace_counter *counter, const char *name, enum probe_kin
 int trace_add(struct trace_counter *counter, struct place place);
 /* The same for an event that also fetches @args, as tracefs spells them. */
 int trace_add_fetching(struct trace_counter *counter, struct place place, const char *args);
+/* Adds the first @count of the functions at many[], each a place. */
+int trace_add_many(struct trace_counter *counter, int count);
 int trace_enable(struct trace_counter *counter);
 int trace_disable(struct trace_counter *counter);
 bool trace_is_enabled(struct trace_counter *counter);
