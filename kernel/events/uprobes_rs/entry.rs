@@ -411,9 +411,9 @@ pub unsafe extern "C" fn uprobe_get_trampoline_vaddr() -> c_ulong {
 /// `regs` must be the registers at the trap.
 #[export]
 pub unsafe extern "C" fn uprobe_get_trap_addr(regs: *mut bindings::pt_regs) -> c_ulong {
-    match Thread::current(kernel::current!()) {
-        Some(thread) if step::active(thread).is_some() => thread.step_vaddr(),
+    match Thread::current(kernel::current!()).and_then(step::active_vaddr) {
+        Some(vaddr) => vaddr,
         // SAFETY: By the function's contract.
-        _ => unsafe { bindings::instruction_pointer(regs) },
+        None => unsafe { bindings::instruction_pointer(regs) },
     }
 }

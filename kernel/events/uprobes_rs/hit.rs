@@ -260,6 +260,11 @@ fn remove_here(probe: &Probe) {
     let Some(mm) = current.mm() else {
         return;
     };
+    // Who registers here while this one is kept gets it; a probe that came after it would lose its
+    // breakpoint here.
+    let Some(_kept) = probe.try_get() else {
+        return;
+    };
     let _registration = probe.registration().read();
     if !attach::is_wanted(probe, mm) {
         // If it fails, the breakpoint is hit again, and removed then.

@@ -64,6 +64,10 @@ enum Phase {
 /// Unless the phase is [`Phase::Idle`], `insn` is a copy of an analysed instruction.
 pub(crate) struct Step {
     phase: Cell<Phase>,
+    /// Where the instruction is. A thread that escaped from its slot may be in handlers meanwhile,
+    /// by a system call; those of perf and ftrace use the task's own field, and leave an address of
+    /// the kernel there.
+    vaddr: Cell<usize>,
     signal_denied: Cell<bool>,
     insn: InsnCopy,
 }
@@ -72,6 +76,7 @@ impl Step {
     pub(crate) fn new() -> Self {
         Self {
             phase: Cell::new(Phase::Idle),
+            vaddr: Cell::new(0),
             signal_denied: Cell::new(false),
             insn: InsnCopy::empty(),
         }
@@ -101,7 +106,8 @@ pub(crate) struct Prepared<'t> {
 #[inline]
 pub(crate) fn prepare<'t>(thread: &'t Thread, insn: &Insn) -> Result<Prepared<'t>, AllocError> {
     let kit = thread.kit_for_a_step()?;
-    // SAFETY: The thread is not stepping, or it could not have hit a breakpoint.
+    // SAFETY: The thread is not stepping: `hit::resume()` takes one that is to `finish()`, and the
+    // system calls that are hits do not prepare a step.
     unsafe { kit.step.insn.set(insn) };
     // INVARIANT: The copy was just made, and the thread is not stepping.
     Ok(Prepared {
@@ -122,7 +128,9 @@ impl Prepared<'_> {
     pub(crate) fn begin(self, regs: &Regs, vaddr: usize) -> Result {
         let Self { thread, kit, ixol } = self;
         let slot = kit.slots.enter(&kit.hints, vaddr, &ixol)?;
-        thread.set_step(vaddr, slot);
+        kit.step.vaddr.set(vaddr);
+        thread.set_step_vaddr(vaddr);
+        thread.set_slot(slot);
         // SAFETY: By the type's invariants.
         let insn = unsafe { kit.step.insn.get() };
         if let Err(error) = insn.before_step(regs) {
@@ -139,6 +147,11 @@ impl Prepared<'_> {
 #[inline]
 pub(crate) fn active(thread: &Thread) -> Option<&Kit> {
     thread.kit().filter(|kit| kit.step.is_active())
+}
+
+/// Where the instruction is that the current thread executes in a slot, if it does.
+pub(crate) fn active_vaddr(thread: &Thread) -> Option<usize> {
+    active(thread).map(|kit| kit.step.vaddr.get())
 }
 
 /// Hears of a single-step trap of the current thread; false if it is not ours. Interrupts may be off.
@@ -158,6 +171,7 @@ pub(crate) fn finish(thread: &Thread, regs: &Regs) {
     };
     let step = &kit.step;
     let phase = step.phase.replace(Phase::Idle);
+    thread.set_step_vaddr(step.vaddr.get());
     // SAFETY: The step was active, so by the type's invariants the copy is one.
     let insn = unsafe { step.insn.get() };
     let mut signal = None;

@@ -183,21 +183,18 @@ impl Thread {
         }
     }
 
-    /// The address of the instruction being stepped.
+    /// Tells the architecture where the instruction being stepped is.
     #[inline]
-    pub(crate) fn step_vaddr(&self) -> usize {
-        // SAFETY: The field is the owner's, and always initialised.
-        unsafe { (*self.utask()).__bindgen_anon_1.__bindgen_anon_1.vaddr }
+    pub(crate) fn set_step_vaddr(&self, vaddr: usize) {
+        // SAFETY: The field is the owner's.
+        unsafe { (*self.utask()).__bindgen_anon_1.__bindgen_anon_1.vaddr = vaddr };
     }
 
-    /// Tells the architecture where the instruction being stepped is, and where its slot.
+    /// Tells the architecture where the slot of a step is.
     #[inline]
-    pub(crate) fn set_step(&self, vaddr: usize, slot: usize) {
-        // SAFETY: The fields are the owner's.
-        unsafe {
-            (*self.utask()).__bindgen_anon_1.__bindgen_anon_1.vaddr = vaddr;
-            (*self.utask()).xol_vaddr = slot;
-        }
+    pub(crate) fn set_slot(&self, slot: usize) {
+        // SAFETY: The field is the owner's.
+        unsafe { (*self.utask()).xol_vaddr = slot };
     }
 
     /// Tells the architecture's functions that handlers call which instruction was hit.

@@ -43,9 +43,11 @@ pub(crate) struct Notice<'a> {
 impl<'a> Notice<'a> {
     pub(crate) fn of_page(vma: &'a LockedVma<'a>, vaddr: usize) -> Self {
         let start = page_start(vaddr);
-        let mut range = MaybeUninit::uninit();
-        // SAFETY: The memory is for the range; the address space outlives `'a`. Notifiers do not
-        // keep the pointer, so that the range can be moved afterwards.
+        // Not all fields are written below.
+        let mut range = MaybeUninit::zeroed();
+        // SAFETY: The memory is for the range, of which all zeroes is a value; the address space
+        // outlives `'a`. Notifiers do not keep the pointer, so that the range can be moved
+        // afterwards.
         let range = unsafe {
             bindings::mmu_notifier_range_init_clear(
                 range.as_mut_ptr(),

@@ -3,6 +3,10 @@
  * A traced program that forges the system calls that come in the place of
  * breakpoints.
  */
+#include <signal.h>
+#include <string.h>
+#include <ucontext.h>
+
 #include "attack.h"
 
 static void forge_uretprobe(void *unused)
@@ -75,6 +79,87 @@ TEST_F(attack, trampoline_without_a_stack)
 {
 	EXPECT_EQ(SIGILL, signal_of(trampoline_without_a_stack));
 	EXPECT_EQ(SIGILL, signal_of(trampoline_without_a_stack_while_pending));
+}
+
+/* What a forged return from a signal restores. */
+static ucontext_t escape;
+
+static void keep_context(int sig, siginfo_t *info, void *context)
+{
+	memcpy(&escape, context, sizeof(escape));
+	escape.uc_mcontext.fpregs = NULL;
+}
+
+/* The step is given up at its own instruction, whatever handlers ran meanwhile. */
+static void check_place(int sig, siginfo_t *info, void *context)
+{
+	_exit(arch_ip(context) != (unsigned long)stepped);
+}
+
+static void *new_pages(void *at, size_t size, int prot, int flags)
+{
+	void *pages = mmap(at, size, prot, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
+
+	if (pages == MAP_FAILED)
+		_exit(100);
+	return pages;
+}
+
+/* Whatever slot is entered makes a system call, and so does the trampoline. */
+static void cover_with_syscalls(void)
+{
+	static const unsigned char instruction[] = { 0x0f, 0x05 };
+	size_t size = area.end - area.start;
+	char *page = new_pages((void *)area.start, size, PROT_READ | PROT_WRITE | PROT_EXEC,
+			       MAP_FIXED);
+
+	for (size_t at = 0; at < size; at += sizeof(instruction))
+		memcpy(page + at, instruction, sizeof(instruction));
+	memcpy(page + ARCH_TRAMPOLINE_SYSCALL, instruction, sizeof(instruction));
+}
+
+static long escape_from_the_slot(void *unused)
+{
+	return jump_with_stack((unsigned long)stepped, (unsigned long)&escape,
+			       SYS_rt_sigreturn);
+}
+
+static void return_while_stepping(void *unused)
+{
+	struct sigaction action = { .sa_sigaction = keep_context, .sa_flags = SA_SIGINFO };
+	greg_t *registers = escape.uc_mcontext.gregs;
+	stack_t stack = { .ss_size = 16 * PAGE };
+	char *end;
+
+	make_area();
+	cover_with_syscalls();
+	sigaction(SIGUSR1, &action, NULL);
+	raise(SIGUSR1);
+	/* The trampoline's three words, behind which nothing can be read. */
+	end = new_pages(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, 0);
+	munmap(end + PAGE, PAGE);
+	registers[REG_RSP] = (greg_t)(end + PAGE - 3 * sizeof(long));
+	registers[REG_RBP] = 0;
+	registers[REG_RIP] = area.start + ARCH_TRAMPOLINE_SYSCALL;
+	registers[REG_RAX] = ARCH_NR_URETPROBE;
+	stack.ss_sp = new_pages(NULL, stack.ss_size, PROT_READ | PROT_WRITE, 0);
+	sigaltstack(&stack, NULL);
+	action.sa_sigaction = check_place;
+	action.sa_flags |= SA_ONSTACK;
+	sigaction(SIGSEGV, &action, NULL);
+	recurse(1, escape_from_the_slot, NULL);
+	_exit(101);
+}
+
+/*
+ * A thread that escapes from its slot by a return from a signal, and has
+ * handlers run for a return before it faults.
+ */
+TEST_F(attack, return_while_stepping)
+{
+	if (!implementation_is_rust())
+		SKIP(return, "the C implementation gives an address of the kernel away");
+	EXPECT_EQ(0, signal_of(return_while_stepping));
 }
 
 TEST_HARNESS_MAIN
