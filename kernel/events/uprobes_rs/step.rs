@@ -174,29 +174,26 @@ pub(crate) fn finish(thread: &Thread, regs: &Regs) {
     thread.set_step_vaddr(step.vaddr.get());
     // SAFETY: The step was active, so by the type's invariants the copy is one.
     let insn = unsafe { step.insn.get() };
-    let mut signal = None;
     if phase == Phase::Completed {
         if insn.after_step(regs).is_err() {
             task::warn_current("execute the probed insn, sending SIGILL.");
-            signal = Some(Signal::Ill);
+            Signal::Ill.force();
         }
     } else {
         insn.abort_step(regs);
         // A breakpoint where the slot was: the process has put other memory in its place.
         if phase == Phase::Running {
-            signal = Some(Signal::Trap);
+            Signal::Trap.force();
         }
     }
     kit.slots.leave();
-    if step.signal_denied.take() {
+    if step.signal_denied.get() {
+        step.signal_denied.set(false);
         Errand::Signals.set();
     }
     if kit.is_for_a_step() {
         // SAFETY: The kit is not used from here on, and no caller has it.
         unsafe { thread.give_back_kit() };
-    }
-    if let Some(signal) = signal {
-        signal.force();
     }
 }
 
