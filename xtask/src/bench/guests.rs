@@ -2,6 +2,9 @@
 
 //! The same job in a guest of each implementation, as often as a meter likes,
 //! and what all of them together gave.
+//!
+//! Relies on guests that take turns and keep step. Promises that each value of C stands beside the
+//! one of Rust that was measured at the same time, and that kernels with complaints give none.
 
 use super::{Stage, row::Figures};
 use crate::{
@@ -26,17 +29,17 @@ impl Pair {
         job: impl Fn(Impl) -> Job,
         parse: impl Fn(&str) -> Result<Values>,
     ) -> Result<()> {
-        let kernels = (stage.kernel(Impl::C)?, stage.kernel(Impl::Rust)?);
-        let jobs = (job(Impl::C), job(Impl::Rust));
+        let (c_kernel, rust_kernel) = (stage.kernel(Impl::C)?, stage.kernel(Impl::Rust)?);
+        let (c_job, rust_job) = (job(Impl::C), job(Impl::Rust));
         let guest = stage.project.guest()?;
         let title = format!(
             "{} and {} on {}, in turns",
-            jobs.0.name, jobs.1.name, stage.project.arch
+            c_job.name, rust_job.name, stage.project.arch
         );
-        let both = [(&kernels.0, &jobs.0), (&kernels.1, &jobs.1)];
+        let both = [(&c_kernel, &c_job), (&rust_kernel, &rust_job)];
         let [c, rust] = ui::step(&title, || guest.run_in_turns(both))?;
-        let c = parse(&output(Impl::C, &jobs.0, c)?)?;
-        let rust = parse(&output(Impl::Rust, &jobs.1, rust)?)?;
+        let c = parse(&output(Impl::C, &c_job, c)?)?;
+        let rust = parse(&output(Impl::Rust, &rust_job, rust)?)?;
         self.add(round(c, rust)?)
     }
 

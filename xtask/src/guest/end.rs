@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! How a guest's life ends, and by when.
+//! How a guest's life ends, and by when; the same for one guest and for two in turns.
+//!
+//! Relies on the guest's first process, which makes a file. Promises that no guest is waited for
+//! without a limit, and that a boot which hangs is tried once more.
 
 use super::Job;
 use crate::ui;

@@ -134,9 +134,9 @@ impl Ran {
 
 impl Guest {
     pub(crate) fn run(&self, kernel: &Kernel, job: &Job) -> Result<Ran> {
-        let stage = self.prepare(kernel, job)?;
-        stage.machine().run()?;
-        stage.leave()
+        let prepared = self.prepare(kernel, job)?;
+        prepared.machine().run()?;
+        prepared.leave()
     }
 
     /// Runs two guests that take turns, so that the host is as fast for one as for the other.

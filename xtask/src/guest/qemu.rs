@@ -23,14 +23,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Where the command's output goes. Not QEMU's `stdio`: that counts as closed
+/// Has the command's output go to `file`. Not to QEMU's `stdio`: that counts as closed
 /// when there is no input, and then the guest's writes wait for ever.
-const OUTPUT: [&str; 4] = [
-    "-chardev",
-    "file,id=port,path=/dev/stdout",
-    "-device",
-    "virtserialport,chardev=port,name=output",
-];
+pub(super) fn output_to(file: &Path) -> [String; 4] {
+    [
+        "-chardev".to_owned(),
+        format!("file,id=port,path={}", file.display()),
+        "-device".to_owned(),
+        "virtserialport,chardev=port,name=output".to_owned(),
+    ]
+}
 
 /// The user's terminal; ctrl-C belongs to the guest.
 const TERMINAL: [&str; 4] = [
@@ -74,7 +76,8 @@ impl Machine<'_> {
     }
 
     fn run_once(&self) -> Result<End> {
-        let mut child = self.spawn(self.command(&OUTPUT)?.stdin(Stdio::null()))?;
+        let port = output_to(Path::new("/dev/stdout"));
+        let mut child = self.spawn(self.command(&port)?.stdin(Stdio::null()))?;
         let output = child.stdout.take().context("QEMU has no output")?;
         let (file, show) = (File::create(self.logs().output)?, self.job.show);
         let reader = thread::spawn(move || copy(output, file, show));

@@ -8,18 +8,17 @@
 //! both are at the same place if they write the same.
 //!
 //! Relies on QEMU's machine protocol (QMP): `cont`, `stop`, and an end of answers when the guest
-//! ends.
+//! ends. Promises that one guest runs at a time, and that none is left when [`run`] returns.
 
 use super::{
     end::{End, to_first_process},
-    qemu::Machine,
+    qemu::{Machine, output_to},
 };
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 use std::{
     fs,
     io::{BufRead, BufReader, Write},
-    path::Path,
     process::{Child, ChildStdin, ChildStdout, Stdio},
     sync::mpsc::{Receiver, RecvTimeoutError, channel},
     thread,
@@ -107,7 +106,8 @@ enum Answer {
 
 impl<'a> Held<'a> {
     fn start(machine: &'a Machine<'a>) -> Result<Self> {
-        let mut command = machine.command(&port(&machine.logs().output))?;
+        // Standard output is for QEMU's answers.
+        let mut command = machine.command(&output_to(&machine.logs().output))?;
         // The guest stands until it gets its first turn.
         command.args(["-S", "-qmp", "stdio"]).stdin(Stdio::piped());
         let mut child = machine.spawn(&mut command)?;
@@ -160,16 +160,6 @@ impl Drop for Held<'_> {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// Where the output of a guest's command goes: standard output is for QEMU's answers.
-fn port(file: &Path) -> [String; 4] {
-    [
-        "-chardev".to_owned(),
-        format!("file,id=port,path={}", file.display()),
-        "-device".to_owned(),
-        "virtserialport,chardev=port,name=output".to_owned(),
-    ]
 }
 
 /// The lines of `from`, as they come; a receiver can stop waiting for one.

@@ -52,6 +52,18 @@ static inline void make_area(void)
 		_exit(100);
 }
 
+/* Puts pages of the program's own in the place of the area. */
+static inline void *cover_area(void)
+{
+	void *pages = mmap((void *)area.start, area.end - area.start,
+			   PROT_READ | PROT_WRITE | PROT_EXEC,
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+
+	if (pages == MAP_FAILED)
+		_exit(100);
+	return pages;
+}
+
 static inline int signal_of(void (*attack)(void *unused))
 {
 	int status = run_in_child(attack, NULL);

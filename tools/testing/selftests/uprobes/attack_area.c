@@ -132,9 +132,7 @@ TEST_F(attack, unmap_and_exit)
 static void cover_then_step(void *unused)
 {
 	make_area();
-	if (mmap((void *)area.start, area.end - area.start, PROT_READ | PROT_WRITE | PROT_EXEC,
-		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED)
-		_exit(100);
+	cover_area();
 	/* Steps whatever is at the slot now: zeroes. */
 	stepped(1);
 }
@@ -146,14 +144,8 @@ TEST_F(attack, cover_then_step)
 
 static void cover_with_breakpoints(void *unused)
 {
-	size_t size;
-
 	make_area();
-	size = area.end - area.start;
-	if (mmap((void *)area.start, size, PROT_READ | PROT_WRITE | PROT_EXEC,
-		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED)
-		_exit(100);
-	arch_fill_with_breakpoints((void *)area.start, size);
+	arch_fill_with_breakpoints(cover_area(), area.end - area.start);
 	__builtin___clear_cache((char *)area.start, (char *)area.end);
 	stepped(1);
 	_exit(101);

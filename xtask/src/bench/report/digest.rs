@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! All targets at a glance: how many rows have the same one, and what they reach.
+//!
+//! Relies on rows for what a target reaches and what comes of it. Promises that each target of
+//! each row is in one line.
 
+use super::grid::Grid;
 use crate::bench::row::{Row, Target, Verdict};
-use comfy_table::{
-    CellAlignment, Table,
-    presets::{ASCII_MARKDOWN, UTF8_FULL_CONDENSED},
-};
 
 pub(super) const HEADER: [&str; 8] = [
     "meter", "arch", "target", "rows", "least", "most", "met", "missed",
@@ -21,32 +21,12 @@ struct Group<'a> {
     verdicts: Vec<Verdict>,
 }
 
-pub(super) fn terminal(rows: &[Row]) -> String {
-    let mut table = table(rows);
-    table.load_style(UTF8_FULL_CONDENSED);
-    table.to_string()
-}
-
-pub(super) fn markdown(rows: &[Row]) -> String {
-    let mut table = table(rows);
-    table.load_style(ASCII_MARKDOWN);
-    format!("{table}\n")
+pub(super) fn grid(rows: &[Row]) -> Grid {
+    Grid::new(HEADER, 3..=7, lines(rows))
 }
 
 pub(super) fn lines(rows: &[Row]) -> Vec<[String; 8]> {
     groups(rows).iter().map(Group::cells).collect()
-}
-
-fn table(rows: &[Row]) -> Table {
-    let mut table = Table::new();
-    table.set_header(HEADER);
-    for index in 3..HEADER.len() {
-        if let Some(column) = table.column_mut(index) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
-    table.add_rows(lines(rows));
-    table
 }
 
 /// In the order in which rows first have them.

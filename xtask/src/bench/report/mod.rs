@@ -5,6 +5,7 @@
 
 mod digest;
 mod document;
+mod grid;
 mod parts;
 mod picture;
 mod setting;
@@ -67,14 +68,14 @@ impl Report {
                 "{}: {}\n{}\n{}",
                 about.name,
                 about.about,
-                table::terminal(&rows),
+                table::grid(&rows).terminal(),
                 parts::terminal(&rows)
             )
         });
         format!(
             "{}\n{}\n{}",
             sections.collect::<String>(),
-            digest::terminal(&self.rows),
+            digest::grid(&self.rows).terminal(),
             self.summary()
         )
     }
@@ -111,14 +112,14 @@ impl Report {
                 about.name,
                 about.about,
                 about.about,
-                table::markdown(&rows),
+                table::grid(&rows).markdown(),
                 parts::markdown(&rows)
             )
         });
         format!(
             "# Uprobes in Rust compared with C\n\n{}\n{}\n{}\n{}",
             setting.collect::<String>(),
-            digest::markdown(&self.rows),
+            digest::grid(&self.rows).markdown(),
             self.summary(),
             sections.collect::<String>()
         )

@@ -2,11 +2,8 @@
 
 //! What rows are made up of: below the tables, one list for each row that says.
 
+use super::grid::Grid;
 use crate::bench::row::{Part, Row, Verdict};
-use comfy_table::{
-    CellAlignment, Table,
-    presets::{ASCII_MARKDOWN, UTF8_FULL_CONDENSED},
-};
 
 /// What matters is among the first; the rest of a row is one line.
 const SHOWN: usize = 40;
@@ -19,8 +16,7 @@ pub(super) fn terminal(rows: &[&Row]) -> String {
         .iter()
         .filter(|row| row.verdict() == Some(Verdict::Missed));
     let list = |row: &Row| {
-        let mut table = table(&row.parts);
-        table.load_style(UTF8_FULL_CONDENSED);
+        let table = grid(&row.parts).terminal();
         format!("{} ({})\n{table}\n", row.name, row.unit)
     };
     with_parts(missed).map(list).collect()
@@ -28,10 +24,9 @@ pub(super) fn terminal(rows: &[&Row]) -> String {
 
 pub(super) fn markdown(rows: &[&Row]) -> String {
     let list = |row: &Row| {
-        let mut table = table(&row.parts);
-        table.load_style(ASCII_MARKDOWN);
+        let table = grid(&row.parts).markdown();
         format!(
-            "\n### {} on {}: {}\n\n{table}\n",
+            "\n### {} on {}: {}\n\n{table}",
             row.name, row.arch, row.unit
         )
     };
@@ -42,16 +37,8 @@ fn with_parts<'a>(rows: impl Iterator<Item = &'a &'a Row>) -> impl Iterator<Item
     rows.copied().filter(|row| !row.parts.is_empty())
 }
 
-fn table(parts: &[Part]) -> Table {
-    let mut table = Table::new();
-    table.set_header(HEADER);
-    for index in 1..=2 {
-        if let Some(column) = table.column_mut(index) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
-    table.add_rows(lines(parts));
-    table
+fn grid(parts: &[Part]) -> Grid {
+    Grid::new(HEADER, 1..=2, lines(parts))
 }
 
 /// The first of the parts, and the sum of the others.
@@ -85,7 +72,7 @@ mod tests {
             rust: 0.5,
         };
         let parts: Vec<Part> = (0..SHOWN + 3).map(part).collect();
-        let text = table(&parts).to_string();
+        let text = grid(&parts).terminal();
         let last = text.lines().rev().nth(1).unwrap_or_default();
         assert!(last.contains("3 others") && last.contains("3.00") && last.contains("1.50"));
     }

@@ -1,42 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Rows as a table, for a terminal or as Markdown.
+//! Rows as a table: figures, ratio, targets and what comes of them.
 
-use super::number;
+use super::{grid::Grid, number};
 use crate::bench::row::{Row, Target, Verdict};
-use comfy_table::{
-    CellAlignment, Table,
-    presets::{ASCII_MARKDOWN, UTF8_FULL_CONDENSED},
-};
 
 pub(super) const HEADER: [&str; 9] = [
     "what", "arch", "unit", "C", "Rust", "Rust / C", "spread", "target", "",
 ];
 
-pub(super) fn terminal(rows: &[&Row]) -> String {
-    let mut table = table(rows);
-    table.load_style(UTF8_FULL_CONDENSED);
-    table.to_string()
-}
-
-pub(super) fn markdown(rows: &[&Row]) -> String {
-    let mut table = table(rows);
-    table.load_style(ASCII_MARKDOWN);
-    format!("{table}\n")
-}
-
-fn table(rows: &[&Row]) -> Table {
-    let mut table = Table::new();
-    table.set_header(HEADER);
-    for index in 3..=6 {
-        if let Some(column) = table.column_mut(index) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
-    for row in rows {
-        table.add_row(cells(row));
-    }
-    table
+pub(super) fn grid(rows: &[&Row]) -> Grid {
+    Grid::new(HEADER, 3..=6, rows.iter().map(|row| cells(row)))
 }
 
 pub(super) fn cells(row: &Row) -> [String; 9] {

@@ -96,9 +96,10 @@ static void check_place(int sig, siginfo_t *info, void *context)
 	_exit(arch_ip(context) != (unsigned long)stepped);
 }
 
-static void *new_pages(void *at, size_t size, int prot, int flags)
+static void *new_pages(size_t size)
 {
-	void *pages = mmap(at, size, prot, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
+	void *pages = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			   -1, 0);
 
 	if (pages == MAP_FAILED)
 		_exit(100);
@@ -110,8 +111,7 @@ static void cover_with_syscalls(void)
 {
 	static const unsigned char instruction[] = { 0x0f, 0x05 };
 	size_t size = area.end - area.start;
-	char *page = new_pages((void *)area.start, size, PROT_READ | PROT_WRITE | PROT_EXEC,
-			       MAP_FIXED);
+	char *page = cover_area();
 
 	for (size_t at = 0; at < size; at += sizeof(instruction))
 		memcpy(page + at, instruction, sizeof(instruction));
@@ -136,13 +136,13 @@ static void return_while_stepping(void *unused)
 	sigaction(SIGUSR1, &action, NULL);
 	raise(SIGUSR1);
 	/* The trampoline's three words, behind which nothing can be read. */
-	end = new_pages(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, 0);
+	end = new_pages(2 * PAGE);
 	munmap(end + PAGE, PAGE);
 	registers[REG_RSP] = (greg_t)(end + PAGE - 3 * sizeof(long));
 	registers[REG_RBP] = 0;
 	registers[REG_RIP] = area.start + ARCH_TRAMPOLINE_SYSCALL;
 	registers[REG_RAX] = ARCH_NR_URETPROBE;
-	stack.ss_sp = new_pages(NULL, stack.ss_size, PROT_READ | PROT_WRITE, 0);
+	stack.ss_sp = new_pages(stack.ss_size);
 	sigaltstack(&stack, NULL);
 	action.sa_sigaction = check_place;
 	action.sa_flags |= SA_ONSTACK;
