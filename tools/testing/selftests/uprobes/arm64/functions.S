@@ -100,9 +100,13 @@ function load
 	ldr x0, [x0]
 	ret
 
+/*
+ * Not #0, which is zero: it would not be written into an empty slot, and QEMU
+ * before 8.1 may then execute what the page held in an earlier life.
+ */
 function undefined
 label undefined_at
-	udf #0
+	udf #1
 label undefined_end
 	ret
 
